@@ -1,0 +1,32 @@
+//! The types of Towline's REST API, version 1 (`/api/v1`), and its closed list of errors.
+//!
+//! Serde types only: no I/O, no client, no server. The cloud, the agent and the CLI share them, so that a
+//! field has one name everywhere. Ids are decimal strings, times are RFC 3339 in UTC, failures are
+//! [`Problem`] documents (RFC 9457).
+//!
+//! ```
+//! use towline_cloud_api::{ErrorCode, Hop, Problem};
+//!
+//! // What a client does with an answer that is not 2xx:
+//! let body = r#"{"type":"urn:towline:error:v1:device-offline","title":"the device is not connected to the cloud",
+//!   "status":503,"detail":"device \"pump-7\" was last seen 2 minutes ago","code":"device-offline","hop":"agent",
+//!   "remedy":"check the device's power and network, and that the agent runs"}"#;
+//! let problem: Problem = serde_json::from_str(body)?;
+//!
+//! assert_eq!(problem.code, ErrorCode::DeviceOffline);
+//! assert_eq!(problem.code.hop(), Hop::Agent);
+//! assert_eq!(problem.code.exit_code(), 20);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod error;
+mod resource;
+mod token;
+
+pub use error::{ErrorCode, Hop, Problem};
+pub use resource::{
+    AuditRecord, Challenge, CreateEndpoint, CreateUser, CurrentUser, Device, Endpoint, Enrol, Enrolled,
+    EnrolmentTicket, ExternalId, Health, IssueEnrolmentToken, Login, LoginGranted, Operation, OperationStatus, Page,
+    Permission, Protocol, SUBPROTOCOL_TUNNEL, Session, SessionEnd, User,
+};
+pub use token::{CloudTrust, EnrolmentToken, TokenError};

@@ -1,0 +1,583 @@
+//! The session's machine: frames in, events out; commands in, bytes out.
+//!
+//! ```text
+//!                 handle_input ──► Input ──► frames ──► channels ──► poll_event
+//!   peer                                                   ▲                        application
+//!                 poll_transmit ◄── frames ◄── control, then data ◄── open, send, consumed …
+//! ```
+//!
+//! What is still to be said is kept as state, not as a queue of frames: one answer to a ping, one limit, one reset per
+//! channel. DATA is cut into frames only when the carrier can take it.
+
+mod channel;
+mod input;
+mod receive;
+mod transmit;
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+};
+
+use bytes::{Bytes, BytesMut};
+
+use self::{
+    channel::{Channel, Fin, Stage},
+    input::Input,
+};
+use crate::{
+    ChannelId, Code, Error, Fields, Limits, Open,
+    frame::{self, Hello},
+};
+
+/// A point in time, in microseconds since whatever moment the caller counts from. Never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Micros(pub u64);
+
+impl Micros {
+    fn plus_millis(self, millis: u32) -> Self {
+        Self(self.0.saturating_add(u64::from(millis) * 1000))
+    }
+}
+
+/// Who made the carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// This side dialled. Its channels have odd numbers.
+    Dialer,
+    /// This side was dialled. Its channels have even numbers.
+    Acceptor,
+}
+
+/// How the two sides know that the carrier carries this protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CarrierKind {
+    /// By the first eight bytes: plain byte carriers.
+    Magic,
+    /// By a WebSocket subprotocol or ALPN `towline.tunnel.v1`.
+    Negotiated,
+}
+
+/// What this side is like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Who made the carrier.
+    pub role: Role,
+    /// How the protocol was agreed on.
+    pub carrier: CarrierKind,
+    /// Ask for a sign of life after hearing nothing for this long, in milliseconds. Default 10 s.
+    pub keepalive_millis: u32,
+    /// Give up after hearing nothing for this long, in milliseconds. Default 15 s.
+    pub dead_after_millis: u32,
+    /// How much the peer may have under way on one channel, in bytes. Default 256 KiB.
+    pub channel_window_bytes: u32,
+    /// How much the peer may have under way beyond the windows of its channels, in bytes. Default 256 KiB.
+    pub connection_window_bytes: u32,
+    /// The largest DATA payload to send, in bytes, if the peer takes that much. Default 32 KiB.
+    pub frame_bytes: u16,
+    /// Name and version of the program, told to the peer.
+    pub implementation: String,
+}
+
+impl Config {
+    /// The defaults for the side that dialled.
+    pub fn dialer(carrier: CarrierKind) -> Self {
+        Self {
+            role: Role::Dialer,
+            carrier,
+            keepalive_millis: 10_000,
+            dead_after_millis: 15_000,
+            channel_window_bytes: 256 * 1024,
+            connection_window_bytes: 256 * 1024,
+            frame_bytes: 32 * 1024,
+            implementation: concat!("towline/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+
+    /// The defaults for the side that was dialled.
+    pub fn acceptor(carrier: CarrierKind) -> Self {
+        Self { role: Role::Acceptor, ..Self::dialer(carrier) }
+    }
+}
+
+/// What happened, in the order of the peer's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The peer has introduced itself; channels can be opened from now on (before, they wait).
+    Connected(Hello),
+    /// The peer wants a channel: answer with [`Connection::accept`] or [`Connection::reset`]. Data may follow at once.
+    Opened {
+        /// Its number.
+        channel: ChannelId,
+        /// What for.
+        open: Open,
+    },
+    /// The peer accepted.
+    Accepted {
+        /// Which channel.
+        channel: ChannelId,
+        /// What it said about it.
+        fields: Fields,
+    },
+    /// Bytes of a channel. Give back the credit with [`Connection::consumed`] when they have left.
+    Data {
+        /// Which channel.
+        channel: ChannelId,
+        /// Never empty.
+        data: Bytes,
+    },
+    /// The peer has sent its last byte on a channel.
+    Finished {
+        /// Which channel.
+        channel: ChannelId,
+    },
+    /// There is room again after [`Connection::send`] could not take everything.
+    Writable {
+        /// Which channel.
+        channel: ChannelId,
+    },
+    /// The peer will not read more of a channel: finish or reset it.
+    Stopped {
+        /// Which channel.
+        channel: ChannelId,
+        /// Why.
+        code: Code,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The peer ended or refused a channel. It is gone.
+    Reset {
+        /// Which channel.
+        channel: ChannelId,
+        /// Why.
+        code: Code,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The peer ended the session. Nothing follows.
+    Closed {
+        /// Why.
+        code: Code,
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// How the session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for the peer's HELLO.
+    Hello,
+    Running,
+    /// Ended; a CLOSE may still wait in `farewell`.
+    Ended,
+}
+
+/// One session over one carrier. See the [crate's documentation](crate) for the loop around it.
+#[derive(Debug)]
+pub struct Connection {
+    config: Config,
+    limits: Limits,
+    phase: Phase,
+    failed: Option<Error>,
+    /// HELLO is out.
+    introduced: bool,
+    farewell: Option<(Code, String)>,
+    input: Input,
+    /// Pieces of frames already cut, header and payload apart.
+    output: VecDeque<Bytes>,
+    headers: BytesMut,
+    events: VecDeque<Event>,
+
+    channels: BTreeMap<ChannelId, Channel>,
+    /// The number of the next channel that we open.
+    next_local: u32,
+    /// The highest number that the peer has opened.
+    last_remote: u32,
+    local_count: u32,
+    remote_count: u32,
+    /// Refusals of channels that never came to be. INVARIANT: at most `MAX_REFUSALS`.
+    refusals: VecDeque<(ChannelId, Code)>,
+    /// Channels with something unsaid, each at most once.
+    control: VecDeque<ChannelId>,
+    /// Channels with data that their own credit lets go, each at most once, served in turn.
+    data: VecDeque<ChannelId>,
+
+    /// Introduced by HELLO; zero before.
+    peer_max_frame: u16,
+    peer_channel_credit: u64,
+    peer_max_channels: u32,
+    /// INVARIANT: sent <= send_limit.
+    sent: u64,
+    send_limit: u64,
+    /// INVARIANT: consumed <= received <= receive_limit.
+    received: u64,
+    consumed: u64,
+    receive_limit: u64,
+    /// Sum of the windows of all channels. INVARIANT: <= limits.max_buffered_bytes.
+    windows: u64,
+
+    last_heard: Micros,
+    ping: Option<u64>,
+    ping_unsaid: bool,
+    pings: u64,
+    pong_unsaid: Option<u64>,
+    opens_left: u32,
+    opens_counted_from: Micros,
+}
+
+/// Refusals that may wait to be said before the peer is taken for hostile.
+const MAX_REFUSALS: usize = 256;
+
+impl Connection {
+    /// A session at its very beginning: `poll_transmit` has the HELLO.
+    pub fn new(config: Config, limits: Limits, now: Micros) -> Self {
+        let with_preamble = config.carrier == CarrierKind::Magic;
+        let mut output = VecDeque::new();
+        if with_preamble {
+            output.push_back(frame::preamble());
+        }
+        Self {
+            next_local: match config.role {
+                Role::Dialer => 1,
+                Role::Acceptor => 2,
+            },
+            receive_limit: config.connection_window_bytes.into(),
+            opens_left: limits.max_opens_per_second,
+            config,
+            limits,
+            phase: Phase::Hello,
+            failed: None,
+            introduced: false,
+            farewell: None,
+            input: Input::new(with_preamble),
+            output,
+            headers: BytesMut::new(),
+            events: VecDeque::new(),
+            channels: BTreeMap::new(),
+            last_remote: 0,
+            local_count: 0,
+            remote_count: 0,
+            refusals: VecDeque::new(),
+            control: VecDeque::new(),
+            data: VecDeque::new(),
+            peer_max_frame: 0,
+            peer_channel_credit: 0,
+            peer_max_channels: 0,
+            sent: 0,
+            send_limit: 0,
+            received: 0,
+            consumed: 0,
+            windows: 0,
+            last_heard: now,
+            ping: None,
+            ping_unsaid: false,
+            pings: 0,
+            pong_unsaid: None,
+            opens_counted_from: now,
+        }
+    }
+
+    /// Asks the peer for a channel. Data may be sent at once: it goes out as far as the peer grants credit to every new channel.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the peer's number of channels, this side's memory or the numbers are used up;
+    /// [`Error::Misuse`] after the end.
+    pub fn open(&mut self, open: Open) -> Result<ChannelId, Error> {
+        if self.phase == Phase::Ended {
+            return Err(Error::Misuse("open after the session has ended"));
+        }
+        let window = u64::from(self.config.channel_window_bytes);
+        if self.phase == Phase::Running && self.local_count >= self.peer_max_channels {
+            return Err(Error::Refused { by: "the peer", reason: "as many channels are open as it allows" });
+        }
+        if self.windows.saturating_add(window) > self.limits.max_buffered_bytes {
+            return Err(Error::Refused {
+                by: "this side",
+                reason: "the windows of all channels are at max_buffered_bytes",
+            });
+        }
+        if self.next_local > 0x7fff_ffff {
+            return Err(Error::Refused { by: "this side", reason: "the session's channel numbers are used up" });
+        }
+        let id = ChannelId(self.next_local);
+        self.next_local += 2;
+        self.local_count += 1;
+        self.windows += window;
+        let mut channel = Channel::new(Stage::Opening, window, self.peer_channel_credit);
+        channel.unsaid.open = Some(open);
+        self.channels.insert(id, channel);
+        self.schedule_control(id);
+        Ok(id)
+    }
+
+    /// Says yes to a channel that the peer opened. No is [`Connection::reset`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] if the channel is not waiting for an answer. A channel that is gone is no error.
+    pub fn accept(&mut self, id: ChannelId, fields: Fields) -> Result<(), Error> {
+        let Some(channel) = self.mine(id)? else { return Ok(()) };
+        if channel.stage != Stage::Offered {
+            return Err(Error::Misuse("accept of a channel that waits for no answer"));
+        }
+        channel.stage = Stage::Open;
+        channel.unsaid.accept = Some(fields);
+        self.schedule_control(id);
+        Ok(())
+    }
+
+    /// Takes as much of the front of `data` as there is room for, and returns how many bytes that was. After less than
+    /// all of it, [`Event::Writable`] follows once there is room. On a channel that is gone, or that the peer stopped,
+    /// everything is taken and thrown away.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] after [`Connection::finish`], or before the peer's channel was accepted.
+    pub fn send(&mut self, id: ChannelId, data: &mut Bytes) -> Result<usize, Error> {
+        let max_unsent = self.limits.max_unsent_bytes;
+        let Some(channel) = self.mine(id)? else { return Ok(core::mem::take(data).len()) };
+        if channel.fin != Fin::No {
+            return Err(Error::Misuse("send after finish"));
+        }
+        if channel.stage == Stage::Offered {
+            return Err(Error::Misuse("send before accept"));
+        }
+        if channel.stopped_by_peer {
+            return Ok(core::mem::take(data).len());
+        }
+        let room = max_unsent.saturating_sub(channel.unsent_bytes);
+        let taken = data.split_to(room.min(data.len()));
+        let length = taken.len();
+        channel.wants_room = !data.is_empty();
+        if length > 0 {
+            channel.unsent_bytes += length;
+            channel.unsent.push_back(taken);
+            self.schedule_data(id);
+        }
+        Ok(length)
+    }
+
+    /// How many bytes [`Connection::send`] would take now.
+    pub fn room(&self, id: ChannelId) -> usize {
+        self.channels.get(&id).map_or(0, |channel| self.limits.max_unsent_bytes.saturating_sub(channel.unsent_bytes))
+    }
+
+    /// Ends our direction of a channel, after what was sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] before the peer's channel was accepted. A second call, or one for a channel that is gone,
+    /// changes nothing.
+    pub fn finish(&mut self, id: ChannelId) -> Result<(), Error> {
+        let Some(channel) = self.mine(id)? else { return Ok(()) };
+        if channel.stage == Stage::Offered {
+            return Err(Error::Misuse("finish before accept"));
+        }
+        if channel.fin == Fin::No {
+            channel.fin = Fin::Wanted;
+            self.schedule_data(id);
+        }
+        Ok(())
+    }
+
+    /// Tells the peer that nothing more is read from a channel; what still comes is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for a channel that never was.
+    pub fn stop(&mut self, id: ChannelId, code: Code, reason: &str) -> Result<(), Error> {
+        let reason = self.cut_reason(reason);
+        let Some(channel) = self.mine(id)? else { return Ok(()) };
+        let parked = channel.parked();
+        channel.consumed = channel.received;
+        if !channel.stopped && !channel.finished {
+            channel.stopped = true;
+            channel.unsaid.stop = Some((code, reason));
+        }
+        self.consumed += parked;
+        self.schedule_control(id);
+        self.remove_if_over(id);
+        Ok(())
+    }
+
+    /// Ends both directions of a channel at once, or refuses it. What was not yet sent is thrown away.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for a channel that never was.
+    pub fn reset(&mut self, id: ChannelId, code: Code, reason: &str) -> Result<(), Error> {
+        let reason = self.cut_reason(reason);
+        let Some(channel) = self.mine(id)? else { return Ok(()) };
+        if channel.unsaid.open.is_some() {
+            // The peer never heard of it.
+            self.remove(id);
+            return Ok(());
+        }
+        let parked = channel.parked();
+        channel.consumed = channel.received;
+        channel.stopped = true;
+        channel.drop_unsent();
+        channel.fin = Fin::Sent;
+        channel.unsaid = channel::Unsaid { reset: Some((code, reason)), ..Default::default() };
+        self.consumed += parked;
+        self.schedule_control(id);
+        Ok(())
+    }
+
+    /// Gives back the credit of bytes that have left this side. This is what lets the peer send more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] if more is given back than arrived. A channel that is gone is no error.
+    pub fn consumed(&mut self, id: ChannelId, bytes: usize) -> Result<(), Error> {
+        let Some(channel) = self.mine(id)? else { return Ok(()) };
+        if channel.stopped {
+            return Ok(());
+        }
+        let bytes = bytes as u64;
+        if bytes > channel.parked() {
+            return Err(Error::Misuse("more consumed than received"));
+        }
+        channel.consumed += bytes;
+        let due = channel.credit_is_due();
+        channel.unsaid.credit |= due;
+        self.consumed += bytes;
+        if due {
+            self.schedule_control(id);
+        }
+        self.remove_if_over(id);
+        Ok(())
+    }
+
+    /// Ends the session. [`Connection::poll_transmit`] has the farewell; what was not yet sent is thrown away.
+    pub fn close(&mut self, code: Code, reason: &str) {
+        if self.phase != Phase::Ended {
+            let reason = self.cut_reason(reason);
+            self.end(code, reason);
+        }
+    }
+
+    /// Whether the session has ended, by whomever.
+    pub fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Whether [`Connection::poll_transmit`] has something that does not have to wait for credit.
+    pub fn wants_transmit(&self) -> bool {
+        !self.output.is_empty()
+            || self.farewell.is_some()
+            || (self.phase != Phase::Ended
+                && (!self.introduced
+                    || self.pong_unsaid.is_some()
+                    || self.ping_unsaid
+                    || (self.phase == Phase::Running
+                        && (!self.control.is_empty()
+                            || !self.refusals.is_empty()
+                            || self.connection_credit_is_due()
+                            || !self.data.is_empty()))))
+    }
+
+    /// Bytes received and not yet consumed, over all channels: what the peer makes this side hold.
+    pub fn buffered_bytes(&self) -> u64 {
+        self.received.saturating_sub(self.consumed)
+    }
+
+    /// Channels that live, of both sides.
+    pub fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
+    fn mine(&mut self, id: ChannelId) -> Result<Option<&mut Channel>, Error> {
+        if self.phase == Phase::Ended {
+            return Ok(None);
+        }
+        let channel = self.known(id).map_err(|_| Error::Misuse("a channel that never was"))?;
+        Ok(channel.filter(|channel| channel.unsaid.reset.is_none()))
+    }
+
+    fn cut_reason(&self, reason: &str) -> String {
+        let mut end = reason.len().min(self.limits.max_reason_bytes.min(256));
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        reason.get(..end).unwrap_or_default().into()
+    }
+
+    /// When [`Connection::handle_timeout`] has to be called at the latest; `None` after the end.
+    pub fn poll_timeout(&self) -> Option<Micros> {
+        if self.phase == Phase::Ended {
+            return None;
+        }
+        Some(match self.ping {
+            None => self.last_heard.plus_millis(self.config.keepalive_millis.min(self.config.dead_after_millis)),
+            Some(_) => self.last_heard.plus_millis(self.config.dead_after_millis),
+        })
+    }
+
+    /// Asks for a sign of life, or gives the carrier up: [`Connection::poll_event`] then returns [`Error::Silent`].
+    pub fn handle_timeout(&mut self, now: Micros) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        if now >= self.last_heard.plus_millis(self.config.dead_after_millis) {
+            let millis = now.0.saturating_sub(self.last_heard.0) / 1000;
+            self.fail(Error::Silent { millis });
+        } else if self.ping.is_none() && now >= self.last_heard.plus_millis(self.config.keepalive_millis) {
+            self.pings += 1;
+            self.ping = Some(self.pings);
+            self.ping_unsaid = true;
+        }
+    }
+
+    fn schedule_control(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(&id)
+            && !channel.in_control
+            && !channel.unsaid.is_empty()
+        {
+            channel.in_control = true;
+            self.control.push_back(id);
+        }
+    }
+
+    fn schedule_data(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(&id)
+            && !channel.in_data
+            && channel.has_sendable()
+        {
+            channel.in_data = true;
+            self.data.push_back(id);
+        }
+    }
+
+    fn remove_if_over(&mut self, id: ChannelId) {
+        if self.channels.get(&id).is_some_and(Channel::is_over) {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.remove(&id) else { return };
+        self.consumed += channel.parked();
+        self.windows = self.windows.saturating_sub(channel.window);
+        match self.is_local(id) {
+            true => self.local_count = self.local_count.saturating_sub(1),
+            false => self.remote_count = self.remote_count.saturating_sub(1),
+        }
+        // What stands in `control` and `data` is skipped when its turn comes; each channel stands there at most once.
+    }
+
+    /// The session's limit is what was consumed, a window of its own, and the window of every channel: however many
+    /// channels stall with full windows, the others still have the session's own window.
+    fn next_receive_limit(&self) -> u64 {
+        self.consumed + u64::from(self.config.connection_window_bytes) + self.windows
+    }
+
+    fn connection_credit_is_due(&self) -> bool {
+        self.next_receive_limit().saturating_sub(self.receive_limit)
+            >= u64::from(self.config.connection_window_bytes / 2).max(1)
+    }
+}

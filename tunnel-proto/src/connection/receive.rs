@@ -1,0 +1,270 @@
+//! From the peer: frames change the state and become events.
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::{String, ToString},
+};
+
+use bytes::Bytes;
+
+use super::{
+    Connection, Event, MAX_REFUSALS, Micros, Phase, Role,
+    channel::{Channel, Stage},
+    input::Piece,
+};
+use crate::{ChannelId, Code, Error, Frame, Hello, Open, frame::MIN_MAX_FRAME_BYTES};
+
+impl Connection {
+    /// Stores what the carrier delivered. Drain [`Connection::poll_event`] to `None` before the next chunk.
+    pub fn handle_input(&mut self, now: Micros, input: Bytes) {
+        if self.phase == Phase::Ended || input.is_empty() {
+            return;
+        }
+        self.last_heard = now;
+        if now >= self.opens_counted_from.plus_millis(1000) {
+            self.opens_counted_from = now;
+            self.opens_left = self.limits.max_opens_per_second;
+        }
+        self.input.push(input);
+    }
+
+    /// The next event; `Ok(None)` until more has arrived or changed.
+    ///
+    /// # Errors
+    ///
+    /// The first error is final and repeats. [`Connection::poll_transmit`] has a farewell for the peer: send it, then
+    /// drop the carrier.
+    pub fn poll_event(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(Some(event));
+            }
+            if let Some(error) = self.failed {
+                return Err(error);
+            }
+            if self.phase == Phase::Ended {
+                return Ok(None);
+            }
+            match self.input.next(&self.limits) {
+                Ok(None) => return Ok(None),
+                Ok(Some(piece)) => {
+                    if let Err(error) = self.handle_piece(piece) {
+                        self.fail(error);
+                    }
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+        self.end(error.code(), error.to_string());
+    }
+
+    pub(super) fn end(&mut self, code: Code, reason: String) {
+        self.phase = Phase::Ended;
+        self.farewell = Some((code, reason));
+        self.forget();
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.input.clear();
+        self.channels = BTreeMap::new();
+        self.control = VecDeque::new();
+        self.data = VecDeque::new();
+        self.refusals = VecDeque::new();
+    }
+
+    fn handle_piece(&mut self, piece: Piece) -> Result<(), Error> {
+        if self.phase == Phase::Hello {
+            return match piece {
+                Piece::Frame(Frame::Hello(hello)) => {
+                    self.handle_hello(hello);
+                    Ok(())
+                }
+                // Whoever turns us down at once does not have to introduce itself.
+                Piece::Frame(Frame::Close { code, reason }) => {
+                    self.handle_close(code, reason);
+                    Ok(())
+                }
+                _ => Err(Error::Malformed { what: "session", reason: "the first frame is not HELLO" }),
+            };
+        }
+        match piece {
+            Piece::DataBegins { channel, length } => self.handle_data_header(channel, length.into()),
+            Piece::Data { channel, data, fin } => {
+                self.handle_data(channel, data, fin);
+                Ok(())
+            }
+            Piece::Frame(frame) => self.handle_frame(frame),
+        }
+    }
+
+    fn handle_hello(&mut self, hello: Hello) {
+        self.phase = Phase::Running;
+        self.peer_max_frame = hello.max_frame_bytes.max(MIN_MAX_FRAME_BYTES);
+        self.peer_channel_credit = hello.channel_credit;
+        self.peer_max_channels = hello.max_channels;
+        self.send_limit = hello.connection_credit;
+        self.events.push_back(Event::Connected(hello));
+        // Channels opened before now start with what the peer grants each.
+        let ids: VecDeque<ChannelId> = self.channels.keys().copied().collect();
+        for id in ids {
+            if let Some(channel) = self.channels.get_mut(&id) {
+                channel.send_limit = self.peer_channel_credit;
+            }
+            self.schedule_data(id);
+        }
+    }
+
+    fn handle_close(&mut self, code: Code, reason: String) {
+        self.phase = Phase::Ended;
+        self.forget();
+        self.events.push_back(Event::Closed { code, reason });
+    }
+
+    fn handle_frame(&mut self, frame: Frame) -> Result<(), Error> {
+        match frame {
+            Frame::Hello(_) => return Err(Error::Malformed { what: "session", reason: "a second HELLO" }),
+            Frame::Close { code, reason } => self.handle_close(code, reason),
+            Frame::Ping { id, pong: false } => self.pong_unsaid = Some(id),
+            Frame::Ping { id, pong: true } => {
+                if self.ping == Some(id) {
+                    self.ping = None;
+                }
+            }
+            Frame::Open { channel, credit, open } => self.handle_open(channel, credit, open)?,
+            Frame::Accept { channel: id, credit, fields } => {
+                if let Some(channel) = self.known(id)? {
+                    if channel.stage != Stage::Opening {
+                        return Err(Error::Malformed { what: "ACCEPT", reason: "for a channel that is not opening" });
+                    }
+                    channel.stage = Stage::Open;
+                    channel.send_limit = channel.send_limit.max(credit);
+                    self.schedule_data(id);
+                    self.events.push_back(Event::Accepted { channel: id, fields });
+                }
+            }
+            Frame::Credit { channel: ChannelId::SESSION, limit } => self.send_limit = self.send_limit.max(limit),
+            Frame::Credit { channel: id, limit } => {
+                if let Some(channel) = self.known(id)? {
+                    channel.send_limit = channel.send_limit.max(limit);
+                    self.schedule_data(id);
+                }
+            }
+            Frame::Stop { channel: id, code, reason } => {
+                if let Some(channel) = self.known(id)? {
+                    // Nobody reads it any more, so nothing of it may wait for credit and hold up our FIN.
+                    channel.drop_unsent();
+                    channel.stopped_by_peer = true;
+                    self.schedule_data(id);
+                    self.events.push_back(Event::Stopped { channel: id, code, reason });
+                }
+            }
+            Frame::Reset { channel: id, code, reason } => {
+                if self.known(id)?.is_some() {
+                    self.remove(id);
+                    self.events.push_back(Event::Reset { channel: id, code, reason });
+                }
+            }
+            // The input hands these out as pieces of their own, or not at all.
+            Frame::Data { .. } | Frame::Ignored(_) => {}
+        }
+        Ok(())
+    }
+
+    fn handle_open(&mut self, id: ChannelId, credit: u64, open: Open) -> Result<(), Error> {
+        if self.is_local(id) {
+            return Err(Error::Malformed { what: "OPEN", reason: "with a number of ours" });
+        }
+        if id.0 <= self.last_remote {
+            return Err(Error::Malformed { what: "OPEN", reason: "with a number that was used before" });
+        }
+        self.last_remote = id.0;
+
+        let window = u64::from(self.config.channel_window_bytes);
+        let refusal = if self.remote_count >= self.limits.max_channels {
+            Some(Code::LIMIT)
+        } else if self.opens_left == 0 {
+            Some(Code::TOO_FAST)
+        } else if self.windows.saturating_add(window) > self.limits.max_buffered_bytes {
+            Some(Code::BUDGET)
+        } else {
+            None
+        };
+        if let Some(code) = refusal {
+            if self.refusals.len() >= MAX_REFUSALS {
+                return Err(Error::LimitExceeded {
+                    what: "refused channels",
+                    got: self.refusals.len() as u64 + 1,
+                    max: MAX_REFUSALS as u64,
+                });
+            }
+            self.refusals.push_back((id, code));
+            return Ok(());
+        }
+
+        self.opens_left -= 1;
+        self.remote_count += 1;
+        self.windows += window;
+        self.channels.insert(id, Channel::new(Stage::Offered, window, credit));
+        self.events.push_back(Event::Opened { channel: id, open });
+        Ok(())
+    }
+
+    /// Holds a DATA frame against both credits, before its bytes are waited for.
+    fn handle_data_header(&mut self, id: ChannelId, length: u64) -> Result<(), Error> {
+        let over = |got, max| Err(Error::LimitExceeded { what: "credit", got, max });
+        let received = self.received + length;
+        if received > self.receive_limit {
+            return over(received, self.receive_limit);
+        }
+        if let Some(channel) = self.known(id)? {
+            if channel.finished {
+                return Err(Error::Malformed { what: "DATA", reason: "after the last" });
+            }
+            let received = channel.received + length;
+            if received > channel.receive_limit && !channel.stopped {
+                return over(received, channel.receive_limit);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_data(&mut self, id: ChannelId, data: Bytes, fin: bool) {
+        let length = data.len() as u64;
+        self.received += length;
+        let Some(channel) = self.channels.get_mut(&id) else {
+            // Data under way to a channel that is gone still costs credit of the session: give it back.
+            self.consumed += length;
+            return;
+        };
+        channel.received += length;
+        channel.finished = channel.finished || fin;
+        if channel.stopped {
+            channel.consumed += length;
+            self.consumed += length;
+        } else if !data.is_empty() {
+            self.events.push_back(Event::Data { channel: id, data });
+        }
+        if fin {
+            self.events.push_back(Event::Finished { channel: id });
+            self.remove_if_over(id);
+        }
+    }
+
+    /// The channel if it lives, `None` if it is gone, an error if it never was.
+    pub(super) fn known(&mut self, id: ChannelId) -> Result<Option<&mut Channel>, Error> {
+        let was_opened = if self.is_local(id) { id.0 < self.next_local } else { id.0 <= self.last_remote };
+        if !was_opened {
+            return Err(Error::Malformed { what: "channel id", reason: "of a channel that was never opened" });
+        }
+        Ok(self.channels.get_mut(&id))
+    }
+
+    pub(super) fn is_local(&self, id: ChannelId) -> bool {
+        let odd = id.0 % 2 == 1;
+        odd == (self.config.role == Role::Dialer)
+    }
+}

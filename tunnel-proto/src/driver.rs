@@ -1,0 +1,311 @@
+//! The async driver: one task moves a session's bytes, handles open and use its channels.
+//!
+//! [`Mux::new`] makes a cheap, cloneable handle and the [`Driver`], a future to be spawned. Reading and writing go on
+//! independently of each other inside it, so that two sides that are both full never wait for one another.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use towline_tunnel_proto::{CarrierKind, Config, Fields, Limits, Open, driver::Mux};
+//!
+//! let (a, b) = tokio::io::duplex(64 * 1024);
+//! let (near, driver) = Mux::new(a, Config::dialer(CarrierKind::Magic), Limits::default());
+//! tokio::spawn(driver);
+//! let (far, driver) = Mux::new(b, Config::acceptor(CarrierKind::Magic), Limits::default());
+//! tokio::spawn(driver);
+//!
+//! // The far side echoes whatever is asked of it.
+//! tokio::spawn(async move {
+//!     while let Some(incoming) = far.accept().await {
+//!         let mut channel = incoming.accept(Fields::new());
+//!         while let Ok(Some(data)) = channel.recv().await {
+//!             if channel.send(data).await.is_err() {
+//!                 return;
+//!             }
+//!         }
+//!         let _ = channel.finish().await;
+//!     }
+//! });
+//!
+//! let mut channel = near.open(Open::to("echo"))?;
+//! channel.write_all(b"over the tunnel").await?;
+//! channel.shutdown().await?;
+//! let mut answer = Vec::new();
+//! channel.read_to_end(&mut answer).await?;
+//! assert_eq!(answer, b"over the tunnel");
+//! # Ok(())
+//! # }
+//! ```
+
+mod channel;
+mod relay;
+mod task;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    time::Instant,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Notify,
+};
+
+use self::channel::Handle;
+pub use self::{
+    channel::{Channel, ReceiveHalf, SendHalf},
+    relay::{Counters, Relayed, Side, relay, relay_with},
+    task::Driver,
+};
+use crate::{ChannelId, Code, Config, Connection, Fields, Hello, Limits, Micros, Open};
+
+/// Who ended something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// The other side said so.
+    Peer,
+    /// This side.
+    Local,
+    /// Nobody: the connection underneath broke.
+    Carrier,
+}
+
+/// Why a channel or a session is no more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}{}{reason}", if reason.is_empty() { "" } else { ": " })]
+pub struct Ended {
+    /// The code.
+    pub code: Code,
+    /// More about it, for a person. From the peer if `by` is [`By::Peer`]: not to be trusted with a terminal.
+    pub reason: String,
+    /// Who did it.
+    pub by: By,
+}
+
+impl From<Ended> for std::io::Error {
+    fn from(ended: Ended) -> Self {
+        use std::io::ErrorKind;
+        let kind = match ended.by {
+            By::Carrier => ErrorKind::ConnectionAborted,
+            By::Local => ErrorKind::NotConnected,
+            By::Peer => ErrorKind::ConnectionReset,
+        };
+        Self::new(kind, ended)
+    }
+}
+
+/// One session over one carrier. Cheap to clone; all clones are the same session. The session goes on when all are
+/// dropped, until it is closed or its carrier ends.
+#[derive(Clone)]
+pub struct Mux(Arc<Shared>);
+
+impl std::fmt::Debug for Mux {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mux").field("ended", &self.0.lock().ended).finish_non_exhaustive()
+    }
+}
+
+impl Mux {
+    /// A session over `io`, and the task that drives it: spawn that. Nothing happens before it is polled.
+    pub fn new<S>(io: S, config: Config, limits: Limits) -> (Self, Driver<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State {
+                connection: Connection::new(config, limits, Micros(0)),
+                hello: None,
+                channels: BTreeMap::new(),
+                incoming: VecDeque::new(),
+                driver: None,
+                ended: None,
+            }),
+            changed: Notify::new(),
+            began: Instant::now(),
+        });
+        (Self(shared.clone()), Driver::new(io, shared))
+    }
+
+    /// Asks the peer for a channel and returns at once; data may be sent before [`Channel::accepted`].
+    ///
+    /// # Errors
+    ///
+    /// The session's end, or [`Code::LIMIT`] by this side if there is no room for another channel now.
+    pub fn open(&self, open: Open) -> Result<Channel, Ended> {
+        let mut state = self.0.lock();
+        if let Some(ended) = &state.ended {
+            return Err(ended.clone());
+        }
+        let id = state.connection.open(open).map_err(|error| Ended {
+            code: error.code(),
+            reason: std::format!("{error}"),
+            by: By::Local,
+        })?;
+        state.channels.insert(id, Handle::default());
+        state.wake_driver();
+        drop(state);
+        Ok(Channel::new(self.0.clone(), id))
+    }
+
+    /// The next channel that the peer opens; `None` once the session has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a channel that is not returned is returned by the next call.
+    pub async fn accept(&self) -> Option<Incoming> {
+        self.0
+            .when(|state| match state.incoming.pop_front() {
+                Some(wanted) => Some(Some(wanted)),
+                None => state.ended.is_some().then_some(None),
+            })
+            .await
+            .map(|(id, open)| Incoming { channel: Channel::new(self.0.clone(), id), open })
+    }
+
+    /// Waits until the peer has introduced itself.
+    ///
+    /// # Errors
+    ///
+    /// The session's end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn connected(&self) -> Result<Hello, Ended> {
+        self.0
+            .when(|state| match (&state.hello, &state.ended) {
+                (_, Some(ended)) => Some(Err(ended.clone())),
+                (Some(hello), None) => Some(Ok(hello.clone())),
+                (None, None) => None,
+            })
+            .await
+    }
+
+    /// Ends the session and tells the peer why. Channels end with the same code.
+    pub fn close(&self, code: Code, reason: &str) {
+        let mut state = self.0.lock();
+        state.connection.close(code, reason);
+        let wakers = state.end(Ended { code, reason: reason.into(), by: By::Local });
+        state.wake_driver();
+        drop(state);
+        self.0.changed.notify_waiters();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits for the end of the session.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn ended(&self) -> Ended {
+        self.0.when(|state| state.ended.clone()).await
+    }
+
+    /// Whether the session has ended.
+    pub fn is_ended(&self) -> bool {
+        self.0.lock().ended.is_some()
+    }
+
+    /// Whether both are handles of one session.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A channel that the peer wants. Dropped without an answer, it is refused with [`Code::CANCEL`].
+#[derive(Debug)]
+pub struct Incoming {
+    channel: Channel,
+    open: Open,
+}
+
+impl Incoming {
+    /// What the peer wants it for. Not to be trusted.
+    pub fn open(&self) -> &Open {
+        &self.open
+    }
+
+    /// Yes.
+    pub fn accept(self, fields: Fields) -> Channel {
+        self.channel.accept(fields);
+        self.channel
+    }
+
+    /// No, and why.
+    pub fn refuse(self, code: Code, reason: &str) {
+        self.channel.reset(code, reason);
+    }
+
+    /// Waits until nobody wants the channel any more: the peer reset it, or the session ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn broken(&mut self) -> Ended {
+        self.channel.broken().await
+    }
+}
+
+/// What the handles and the driver share.
+struct Shared {
+    state: Mutex<State>,
+    /// Rings when `incoming`, `hello` or `ended` change.
+    changed: Notify,
+    began: Instant,
+}
+
+struct State {
+    connection: Connection,
+    hello: Option<Hello>,
+    channels: BTreeMap<ChannelId, Handle>,
+    incoming: VecDeque<(ChannelId, Open)>,
+    driver: Option<Waker>,
+    ended: Option<Ended>,
+}
+
+impl Shared {
+    /// The lock is held for moments and never across an await; a panic elsewhere leaves nothing half done that matters.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Micros {
+        Micros(u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    async fn when<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            // Listening begins before looking, so that no change falls in between.
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.lock()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    fn wake_driver(&mut self) {
+        if let Some(waker) = self.driver.take() {
+            waker.wake();
+        }
+    }
+
+    /// Ends everything; returns whom to wake once the lock is released. The first end is the one that counts.
+    #[must_use]
+    fn end(&mut self, ended: Ended) -> std::vec::Vec<Waker> {
+        let mut wakers = std::vec::Vec::new();
+        self.incoming.clear();
+        for handle in self.channels.values_mut() {
+            handle.end(ended.clone(), &mut wakers);
+        }
+        self.ended.get_or_insert(ended);
+        wakers
+    }
+}

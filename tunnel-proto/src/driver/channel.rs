@@ -1,0 +1,506 @@
+//! The handle of one channel: bytes without copies, or AsyncRead and AsyncWrite.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+    vec::Vec,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{By, Ended, Shared, State};
+use crate::{ChannelId, Code, Fields};
+
+/// Chunks below this many bytes are gathered, so that many small ones cost no more than their bytes.
+const SMALL_BYTES: usize = 1024;
+
+/// What the driver keeps for a channel whose handle lives.
+#[derive(Default)]
+pub(super) struct Handle {
+    queue: VecDeque<Bytes>,
+    /// Small chunks after the end of `queue`.
+    tail: BytesMut,
+    accepted: Option<Fields>,
+    /// The peer's FIN stands behind `queue` and `tail`.
+    finished: bool,
+    /// The peer will not read more.
+    stopped: Option<Ended>,
+    /// The channel is gone.
+    ended: Option<Ended>,
+    receiver: Option<Waker>,
+    sender: Option<Waker>,
+}
+
+impl Handle {
+    pub(super) fn push(&mut self, data: Bytes) -> Option<Waker> {
+        if data.len() < SMALL_BYTES {
+            self.tail.extend_from_slice(&data);
+        } else {
+            if !self.tail.is_empty() {
+                self.queue.push_back(self.tail.split().freeze());
+            }
+            self.queue.push_back(data);
+        }
+        self.receiver.take()
+    }
+
+    pub(super) fn accept(&mut self, fields: Fields) -> Option<Waker> {
+        self.accepted = Some(fields);
+        self.receiver.take()
+    }
+
+    pub(super) fn finish(&mut self) -> Option<Waker> {
+        self.finished = true;
+        self.receiver.take()
+    }
+
+    pub(super) fn stop(&mut self, why: Ended) -> Option<Waker> {
+        self.stopped = Some(why);
+        self.sender.take()
+    }
+
+    pub(super) fn writable(&mut self) -> Option<Waker> {
+        self.sender.take()
+    }
+
+    pub(super) fn end(&mut self, why: Ended, wakers: &mut Vec<Waker>) {
+        // What has arrived can still be read, unless it is this side that wants nothing more.
+        if why.by == By::Local {
+            self.queue = VecDeque::new();
+            self.tail = BytesMut::new();
+        }
+        self.ended.get_or_insert(why);
+        wakers.extend(self.receiver.take());
+        wakers.extend(self.sender.take());
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.queue.pop_front().or_else(|| (!self.tail.is_empty()).then(|| self.tail.split().freeze()))
+    }
+}
+
+/// One stream of bytes in a session. Dropped before it has finished, it is reset with [`Code::CANCEL`]; dropped after
+/// that, but before the peer has finished, the peer is told to stop.
+#[derive(Debug)]
+pub struct Channel {
+    receive: ReceiveHalf,
+    send: SendHalf,
+}
+
+/// The receiving direction of a [`Channel`]. Dropped before the peer has finished, it tells the peer to stop.
+#[derive(Debug)]
+pub struct ReceiveHalf {
+    end: Arc<End>,
+    /// What `AsyncRead` has begun to read.
+    current: Bytes,
+    done: bool,
+}
+
+/// The sending direction of a [`Channel`]. Dropped before it has finished, it resets the channel.
+#[derive(Debug)]
+pub struct SendHalf {
+    end: Arc<End>,
+    done: bool,
+}
+
+/// Forgets the channel when both halves are gone.
+struct End {
+    shared: Arc<Shared>,
+    id: ChannelId,
+}
+
+impl std::fmt::Debug for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "channel {}", self.id)
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.shared.lock().channels.remove(&self.id);
+    }
+}
+
+impl End {
+    /// Calls the connection; a misuse cannot come from a handle, and what is gone is gone.
+    fn command(&self, command: impl FnOnce(&mut State)) {
+        let mut state = self.shared.lock();
+        command(&mut state);
+        if state.connection.wants_transmit() {
+            state.wake_driver();
+        }
+    }
+}
+
+impl Channel {
+    pub(super) fn new(shared: Arc<Shared>, id: ChannelId) -> Self {
+        let end = Arc::new(End { shared, id });
+        Self {
+            receive: ReceiveHalf { end: end.clone(), current: Bytes::new(), done: false },
+            send: SendHalf { end, done: false },
+        }
+    }
+
+    /// The channel's number in its session.
+    pub fn id(&self) -> ChannelId {
+        self.send.end.id
+    }
+
+    pub(super) fn accept(&self, fields: Fields) {
+        let end = &self.send.end;
+        end.command(|state| {
+            let _ = state.connection.accept(end.id, fields);
+        });
+    }
+
+    /// Waits for the peer's answer to the channel that this side opened.
+    ///
+    /// # Errors
+    ///
+    /// The refusal, or the session's end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn accepted(&mut self) -> Result<Fields, Ended> {
+        self.receive.accepted().await
+    }
+
+    /// The next bytes, without a copy; `None` when the peer has finished.
+    ///
+    /// # Errors
+    ///
+    /// Why the channel is no more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn recv(&mut self) -> Result<Option<Bytes>, Ended> {
+        self.receive.recv().await
+    }
+
+    /// Sends bytes without a copy; waits while the peer grants no credit.
+    ///
+    /// # Errors
+    ///
+    /// Why the channel, or the peer's interest in it, is no more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: it cannot be told how much of `data` was taken.
+    pub async fn send(&mut self, data: Bytes) -> Result<(), Ended> {
+        self.send.send(data).await
+    }
+
+    /// Ends this side's direction; the other goes on.
+    ///
+    /// # Errors
+    ///
+    /// Why the channel is no more.
+    pub async fn finish(&mut self) -> Result<(), Ended> {
+        self.send.finish()
+    }
+
+    /// Waits until the channel is gone: reset, or its session ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn broken(&mut self) -> Ended {
+        self.receive.broken().await
+    }
+
+    /// Ends both directions at once, or says no.
+    pub fn reset(self, code: Code, reason: &str) {
+        self.send.reset(code, reason);
+    }
+
+    /// The two directions by themselves.
+    pub fn split(self) -> (ReceiveHalf, SendHalf) {
+        (self.receive, self.send)
+    }
+}
+
+impl ReceiveHalf {
+    /// See [`Channel::accepted`].
+    ///
+    /// # Errors
+    ///
+    /// The refusal, or the session's end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn accepted(&mut self) -> Result<Fields, Ended> {
+        poll_fn(|cx| {
+            let mut state = self.end.shared.lock();
+            let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(Err(gone())) };
+            if let Some(fields) = &handle.accepted {
+                return Poll::Ready(Ok(fields.clone()));
+            }
+            if let Some(ended) = &handle.ended {
+                return Poll::Ready(Err(ended.clone()));
+            }
+            handle.receiver = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// See [`Channel::recv`].
+    ///
+    /// # Errors
+    ///
+    /// Why the channel is no more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn recv(&mut self) -> Result<Option<Bytes>, Ended> {
+        if self.current.has_remaining() {
+            return Ok(Some(core::mem::take(&mut self.current)));
+        }
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Ended>> {
+        let mut state = self.end.shared.lock();
+        let state = &mut *state;
+        let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(Err(gone())) };
+        if let Some(data) = handle.pop() {
+            let _ = state.connection.consumed(self.end.id, data.len());
+            if state.connection.wants_transmit() {
+                state.wake_driver();
+            }
+            return Poll::Ready(Ok(Some(data)));
+        }
+        if handle.finished {
+            self.done = true;
+            return Poll::Ready(Ok(None));
+        }
+        if let Some(ended) = &handle.ended {
+            self.done = true;
+            return Poll::Ready(Err(ended.clone()));
+        }
+        handle.receiver = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Waits until the channel is gone: reset, or its session ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn broken(&mut self) -> Ended {
+        poll_fn(|cx| {
+            let mut state = self.end.shared.lock();
+            let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(gone()) };
+            if let Some(ended) = &handle.ended {
+                return Poll::Ready(ended.clone());
+            }
+            handle.receiver = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Tells the peer that nothing more is read, and why.
+    pub fn stop(mut self, code: Code, reason: &str) {
+        self.stop_with(code, reason);
+    }
+
+    fn stop_with(&mut self, code: Code, reason: &str) {
+        if !core::mem::replace(&mut self.done, true) {
+            let id = self.end.id;
+            self.end.command(|state| {
+                let _ = state.connection.stop(id, code, reason);
+            });
+        }
+    }
+}
+
+impl Drop for ReceiveHalf {
+    fn drop(&mut self) {
+        self.stop_with(Code::CANCEL, "");
+    }
+}
+
+impl SendHalf {
+    /// See [`Channel::send`].
+    ///
+    /// # Errors
+    ///
+    /// Why the channel, or the peer's interest in it, is no more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: it cannot be told how much of `data` was taken.
+    pub async fn send(&mut self, mut data: Bytes) -> Result<(), Ended> {
+        while data.has_remaining() {
+            poll_fn(|cx| self.poll_send(cx, &mut data)).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes something off the front of `data`, or waits.
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes) -> Poll<Result<usize, Ended>> {
+        let mut state = self.end.shared.lock();
+        let state = &mut *state;
+        let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(Err(gone())) };
+        if let Some(ended) = handle.ended.as_ref().or(handle.stopped.as_ref()) {
+            return Poll::Ready(Err(ended.clone()));
+        }
+        if self.done {
+            return Poll::Ready(Err(gone()));
+        }
+        match state.connection.send(self.end.id, data) {
+            Ok(0) => {
+                handle.sender = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Ok(taken) => {
+                state.wake_driver();
+                Poll::Ready(Ok(taken))
+            }
+            Err(error) => {
+                Poll::Ready(Err(Ended { code: error.code(), reason: std::format!("{error}"), by: By::Local }))
+            }
+        }
+    }
+
+    /// See [`Channel::finish`].
+    ///
+    /// # Errors
+    ///
+    /// Why the channel is no more.
+    pub fn finish(&mut self) -> Result<(), Ended> {
+        if core::mem::replace(&mut self.done, true) {
+            return Ok(());
+        }
+        let id = self.end.id;
+        let mut ended = None;
+        self.end.command(|state| {
+            ended = state.channels.get(&id).and_then(|handle| handle.ended.clone());
+            let _ = state.connection.finish(id);
+        });
+        ended.map_or(Ok(()), Err)
+    }
+
+    /// Waits until the channel is gone, or the peer will not read more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn broken(&mut self) -> Ended {
+        poll_fn(|cx| {
+            let mut state = self.end.shared.lock();
+            let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(gone()) };
+            if let Some(ended) = handle.ended.as_ref().or(handle.stopped.as_ref()) {
+                return Poll::Ready(ended.clone());
+            }
+            handle.sender = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Ends both directions at once.
+    pub fn reset(mut self, code: Code, reason: &str) {
+        self.reset_with(code, reason);
+    }
+
+    fn reset_with(&mut self, code: Code, reason: &str) {
+        self.done = true;
+        let id = self.end.id;
+        let mut wakers = Vec::new();
+        self.end.command(|state| {
+            if let Some(handle) = state.channels.get_mut(&id) {
+                handle.end(Ended { code, reason: reason.into(), by: By::Local }, &mut wakers);
+            }
+            let _ = state.connection.reset(id, code, reason);
+        });
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Drop for SendHalf {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let id = self.end.id;
+        let stopped = self.end.shared.lock().channels.get(&id).is_some_and(|handle| handle.stopped.is_some());
+        if stopped {
+            // The peer wants nothing more anyway: the other direction may go on.
+            let _ = self.finish();
+        } else {
+            self.reset_with(Code::CANCEL, "");
+        }
+    }
+}
+
+fn gone() -> Ended {
+    Ended { code: Code::CANCEL, reason: "the channel is gone".into(), by: By::Local }
+}
+
+impl AsyncRead for ReceiveHalf {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.current.has_remaining() && buf.remaining() > 0 {
+            match ready!(this.poll_recv(cx))? {
+                Some(data) => this.current = data,
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        let part = this.current.split_to(this.current.len().min(buf.remaining()));
+        buf.put_slice(&part);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for SendHalf {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        // Copy only as much as there is room for; with no room, one byte asks to be woken.
+        let room = this.end.shared.lock().connection.room(this.end.id).max(1);
+        let part = buf.get(..room.min(buf.len())).unwrap_or(buf);
+        let mut data = Bytes::copy_from_slice(part);
+        Poll::Ready(Ok(ready!(this.poll_send(cx, &mut data))?))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.get_mut().finish().map_err(Into::into))
+    }
+}
+
+impl AsyncRead for Channel {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().receive).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Channel {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().send).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().send).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().send).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,366 @@
+//! The task that moves a session's bytes.
+
+use std::{
+    boxed::Box,
+    collections::VecDeque,
+    future::Future,
+    io::IoSlice,
+    pin::Pin,
+    sync::{Arc, MutexGuard},
+    task::{Context, Poll, Waker},
+    time::Duration,
+    vec::Vec,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    time::{Instant, Sleep},
+};
+
+use super::{By, Ended, Shared, State};
+use crate::{Code, Error, Event, Micros};
+
+/// As much as is handed to the carrier at once, in bytes. What is not yet cut can still be overtaken.
+const BATCH_BYTES: usize = 64 * 1024;
+/// Pieces in one vectored write.
+const BATCH_PIECES: usize = 64;
+/// The read buffer grows and shrinks between these, in bytes: idle sessions stay small, busy ones read much at once.
+const READ_BYTES_MIN: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 128 * 1024;
+/// How long a farewell may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The future that moves a session's bytes: spawn it. Ends with the session, after the farewell has been sent.
+#[must_use = "nothing moves unless the driver is polled"]
+pub struct Driver<S> {
+    io: S,
+    shared: Arc<Shared>,
+    /// Cut, but not yet taken by the carrier.
+    batch: VecDeque<Bytes>,
+    unflushed: bool,
+    read_bytes: usize,
+    buffer: BytesMut,
+    /// Made at the first poll, inside the runtime.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Set once the session has ended; only the farewell is still sent.
+    farewell: Option<Ended>,
+}
+
+impl<S> std::fmt::Debug for Driver<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}
+
+enum Progress {
+    Some,
+    None,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    pub(super) fn new(io: S, shared: Arc<Shared>) -> Self {
+        Self {
+            io,
+            batch: VecDeque::new(),
+            unflushed: false,
+            read_bytes: READ_BYTES_MIN,
+            buffer: BytesMut::new(),
+            timer: None,
+            shared,
+            farewell: None,
+        }
+    }
+
+    /// Reads once and lets the connection digest it.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        self.buffer.reserve(self.read_bytes);
+        // Dropping the future of `read_buf` loses nothing: it is made anew at the next poll.
+        let read = std::pin::pin!(self.io.read_buf(&mut self.buffer)).poll(cx);
+        match std::task::ready!(read) {
+            Ok(0) => self.carrier_lost("the connection ended without a farewell"),
+            Err(error) => self.carrier_lost(&std::format!("the connection broke: {error}")),
+            Ok(length) => {
+                let data = self.take_read(length);
+                let now = self.shared.now();
+                let mut state = self.shared.lock();
+                state.connection.handle_input(now, data);
+                self.digest(state);
+            }
+        }
+        Poll::Ready(Progress::Some)
+    }
+
+    /// What was read, so that little data does not keep a big buffer in memory; adapts the buffer to the traffic.
+    fn take_read(&mut self, length: usize) -> Bytes {
+        if length >= self.read_bytes {
+            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
+        } else if length < self.read_bytes / 4 {
+            let data = Bytes::copy_from_slice(&self.buffer);
+            self.buffer.clear();
+            if self.read_bytes > READ_BYTES_MIN {
+                self.read_bytes /= 2;
+                self.buffer = BytesMut::new();
+            }
+            return data;
+        }
+        self.buffer.split().freeze()
+    }
+
+    /// Hands all events to the handles, then wakes them.
+    fn digest(&self, mut state: MutexGuard<'_, State>) {
+        let mut wakers: Vec<Waker> = Vec::new();
+        let mut rings = false;
+        let ended = loop {
+            match state.connection.poll_event() {
+                Ok(None) => break None,
+                Ok(Some(Event::Closed { code, reason })) => break Some(Ended { code, reason, by: By::Peer }),
+                Ok(Some(event)) => rings |= state.apply(event, &mut wakers),
+                Err(error) => {
+                    let by = if matches!(error, Error::Silent { .. }) { By::Carrier } else { By::Local };
+                    break Some(Ended { code: error.code(), reason: std::format!("{error}"), by });
+                }
+            }
+        };
+        if let Some(ended) = ended
+            && state.ended.is_none()
+        {
+            wakers.extend(state.end(ended));
+            rings = true;
+        }
+        drop(state);
+        if rings {
+            self.shared.changed.notify_waiters();
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn carrier_lost(&mut self, reason: &str) {
+        let ended = Ended { code: Code::SILENT, reason: reason.into(), by: By::Carrier };
+        let mut state = self.shared.lock();
+        state.connection.close(Code::SILENT, reason);
+        let wakers = state.end(ended.clone());
+        let ended = state.ended.clone().unwrap_or(ended);
+        drop(state);
+        self.shared.changed.notify_waiters();
+        wakers.into_iter().for_each(Waker::wake);
+        // There is nobody left to say farewell to.
+        self.batch.clear();
+        self.unflushed = false;
+        self.farewell = Some(ended);
+    }
+
+    /// Cuts frames as long as the batch is short, and writes.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Progress>> {
+        let mut progress = Progress::None;
+        loop {
+            if self.batch.is_empty() {
+                self.fill_batch();
+            }
+            if self.batch.is_empty() {
+                break;
+            }
+            let written = if self.io.is_write_vectored() {
+                let mut slices = [IoSlice::new(&[]); BATCH_PIECES];
+                let mut count = 0;
+                for (slice, piece) in slices.iter_mut().zip(&self.batch) {
+                    *slice = IoSlice::new(piece);
+                    count += 1;
+                }
+                Pin::new(&mut self.io).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+            } else {
+                let front = self.batch.front().map_or(&[][..], |piece| piece);
+                Pin::new(&mut self.io).poll_write(cx, front)
+            };
+            match written {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(length)) => {
+                    self.advance(length);
+                    self.unflushed = true;
+                    progress = Progress::Some;
+                }
+            }
+        }
+        if self.unflushed {
+            match Pin::new(&mut self.io).poll_flush(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(outcome) => outcome?,
+            }
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(progress))
+    }
+
+    fn fill_batch(&mut self) {
+        let now = self.shared.now();
+        let vectored = self.io.is_write_vectored();
+        let mut bytes = 0;
+        let mut writable: Vec<Waker> = Vec::new();
+        let mut state = self.shared.lock();
+        while bytes < BATCH_BYTES {
+            let Some(piece) = state.connection.poll_transmit(now, BATCH_BYTES - bytes) else { break };
+            bytes += piece.len();
+            self.batch.push_back(piece);
+        }
+        // Room that was made is told at once, so that senders fill it while the carrier writes.
+        while let Ok(Some(event)) = state.connection.poll_event() {
+            state.apply(event, &mut writable);
+        }
+        drop(state);
+        writable.into_iter().for_each(Waker::wake);
+        if !vectored && self.batch.len() > 1 {
+            let mut gathered = BytesMut::with_capacity(bytes);
+            for piece in self.batch.drain(..) {
+                gathered.extend_from_slice(&piece);
+            }
+            self.batch.push_back(gathered.freeze());
+        }
+    }
+
+    fn advance(&mut self, mut length: usize) {
+        while let Some(front) = self.batch.front_mut() {
+            if front.len() > length {
+                front.advance(length);
+                return;
+            }
+            length -= front.len();
+            self.batch.pop_front();
+        }
+    }
+
+    /// Ready at once the first time; from then on the connection says when.
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(Duration::ZERO))).as_mut().poll(cx)
+    }
+
+    fn sleep_for(&mut self, wait: Duration) {
+        let at = Instant::now() + wait;
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().reset(at),
+            None => self.timer = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+    }
+
+    /// Asks the connection for its deadline and meets it.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        if self.sleep(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let now = self.shared.now();
+        let mut state = self.shared.lock();
+        let deadline = state.connection.poll_timeout();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            state.connection.handle_timeout(now);
+        }
+        let deadline = state.connection.poll_timeout();
+        self.digest(state);
+        let wait = deadline.map_or(FAREWELL, |Micros(at)| Duration::from_micros(at.saturating_sub(now.0)));
+        self.sleep_for(wait.max(Duration::from_millis(1)));
+        Poll::Ready(Progress::Some)
+    }
+}
+
+impl State {
+    /// Hands an event to the handle it is for; whether `changed` is to be rung.
+    fn apply(&mut self, event: Event, wakers: &mut Vec<Waker>) -> bool {
+        match event {
+            Event::Connected(hello) => {
+                self.hello = Some(hello);
+                return true;
+            }
+            Event::Opened { channel, open } => {
+                self.incoming.push_back((channel, open));
+                self.channels.insert(channel, super::channel::Handle::default());
+                return true;
+            }
+            Event::Data { channel, data } => match self.channels.get_mut(&channel) {
+                Some(handle) => wakers.extend(handle.push(data)),
+                // Its handle was dropped: the credit goes back.
+                None => {
+                    let _ = self.connection.consumed(channel, data.len());
+                }
+            },
+            Event::Accepted { channel, fields } => {
+                wakers.extend(self.channels.get_mut(&channel).and_then(|handle| handle.accept(fields)));
+            }
+            Event::Finished { channel } => {
+                wakers.extend(self.channels.get_mut(&channel).and_then(super::channel::Handle::finish));
+            }
+            Event::Writable { channel } => {
+                wakers.extend(self.channels.get_mut(&channel).and_then(super::channel::Handle::writable));
+            }
+            Event::Stopped { channel, code, reason } => {
+                let ended = Ended { code, reason, by: By::Peer };
+                wakers.extend(self.channels.get_mut(&channel).and_then(|handle| handle.stop(ended)));
+            }
+            Event::Reset { channel, code, reason } => {
+                if let Some(handle) = self.channels.get_mut(&channel) {
+                    handle.end(Ended { code, reason, by: By::Peer }, wakers);
+                }
+                // Nobody took it yet: then nobody has to hear of it.
+                let waiting = self.incoming.len();
+                self.incoming.retain(|(id, _)| *id != channel);
+                if self.incoming.len() < waiting {
+                    self.channels.remove(&channel);
+                }
+            }
+            Event::Closed { .. } => {}
+        }
+        false
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = Ended;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        let this = self.get_mut();
+        loop {
+            let ended = {
+                let mut state = this.shared.lock();
+                state.driver = Some(cx.waker().clone());
+                state.ended.clone()
+            };
+            if this.farewell.is_none()
+                && let Some(ended) = ended
+            {
+                // The session has ended: what is left is to say so, within a bounded time.
+                this.farewell = Some(ended);
+                this.sleep_for(FAREWELL);
+            }
+            if let Some(ended) = &this.farewell {
+                let ended = ended.clone();
+                let carrier_is_gone = ended.by == By::Carrier && ended.code == Code::SILENT;
+                let out_of_time = this.sleep(cx).is_ready();
+                if carrier_is_gone || out_of_time {
+                    return Poll::Ready(ended);
+                }
+                return match this.poll_output(cx) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(Err(_)) => Poll::Ready(ended),
+                    Poll::Ready(Ok(_)) => match Pin::new(&mut this.io).poll_shutdown(cx) {
+                        Poll::Pending => Poll::Pending,
+                        Poll::Ready(_) => Poll::Ready(ended),
+                    },
+                };
+            }
+
+            let mut progress = false;
+            match this.poll_output(cx) {
+                Poll::Ready(Ok(Progress::Some)) => progress = true,
+                Poll::Ready(Ok(Progress::None)) | Poll::Pending => {}
+                Poll::Ready(Err(error)) => {
+                    this.carrier_lost(&std::format!("the connection broke: {error}"));
+                    continue;
+                }
+            }
+            progress |= this.poll_input(cx).is_ready();
+            progress |= this.poll_timer(cx).is_ready();
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+    }
+}

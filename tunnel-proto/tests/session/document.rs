@@ -1,0 +1,111 @@
+//! What PROTOCOL.md and the vectors say is what the code does.
+
+use bytes::{Bytes, BytesMut};
+use towline_tunnel_proto::{ChannelId, Code, FieldKey, Fields, Frame, Hello, Limits, Open, Urgency};
+
+#[test]
+fn the_table_of_codes_is_the_list() {
+    let document = include_str!("../../PROTOCOL.md");
+    for code in Code::ALL {
+        let row = format!("| {:#04x} | {} |", code.0, code.name().unwrap());
+        assert!(document.contains(&row), "PROTOCOL.md has no row {row}");
+    }
+    let section = document.split("## 9. Codes").nth(1).unwrap().split("## 10").next().unwrap();
+    assert_eq!(section.matches("| 0x").count(), Code::ALL.len(), "PROTOCOL.md has rows that the code has not");
+}
+
+/// Each vector and what it stands for.
+fn vectors() -> Vec<(&'static str, Frame)> {
+    let session = ChannelId(1);
+    vec![
+        (
+            include_str!("../../vectors/hello.hex"),
+            Frame::Hello(Hello {
+                version_min: 1,
+                version_max: 1,
+                max_frame_bytes: 65_535,
+                capabilities: 0,
+                channel_credit: 262_144,
+                connection_credit: 262_144,
+                max_channels: 1024,
+                keepalive_millis: 10_000,
+                fields: Fields::new().with(FieldKey::IMPLEMENTATION, "towline/0.1.0"),
+            }),
+        ),
+        (
+            include_str!("../../vectors/open.hex"),
+            Frame::Open {
+                channel: session,
+                credit: 262_144,
+                open: Open {
+                    target: "tcp://127.0.0.1:22".into(),
+                    urgency: Urgency::NORMAL,
+                    idle_millis: 0,
+                    deadline_millis: 30_000,
+                    fields: Fields::new().with(FieldKey::SESSION_ID, "4711").with(FieldKey::USER, "admin"),
+                },
+            },
+        ),
+        (
+            include_str!("../../vectors/accept.hex"),
+            Frame::Accept {
+                channel: session,
+                credit: 262_144,
+                fields: Fields::new().with(FieldKey::PEER_ADDRESS, "127.0.0.1:22"),
+            },
+        ),
+        (
+            include_str!("../../vectors/data-last.hex"),
+            Frame::Data { channel: session, data: Bytes::from_static(b"SSH-2.0-"), fin: true },
+        ),
+        (
+            include_str!("../../vectors/reset-refused.hex"),
+            Frame::Reset {
+                channel: session,
+                code: Code::CONNECT_REFUSED,
+                reason: "nothing listens on 127.0.0.1:22".into(),
+            },
+        ),
+        (
+            include_str!("../../vectors/stop.hex"),
+            Frame::Stop { channel: ChannelId(2), code: Code::CANCEL, reason: String::new() },
+        ),
+        (
+            include_str!("../../vectors/credit-session.hex"),
+            Frame::Credit { channel: ChannelId::SESSION, limit: 1 << 40 },
+        ),
+        (include_str!("../../vectors/pong.hex"), Frame::Ping { id: 0x0102_0304_0506_0708, pong: true }),
+        (
+            include_str!("../../vectors/close.hex"),
+            Frame::Close { code: Code::REPLACED, reason: "the same device connected again".into() },
+        ),
+    ]
+}
+
+fn bytes_of(text: &str) -> Vec<u8> {
+    let digits: String = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace).collect();
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn every_vector_reads_as_what_it_says_and_is_written_back_the_same() {
+    for (text, frame) in vectors() {
+        let mut written = BytesMut::new();
+        frame.encode(&mut written);
+        let hex: String = written.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(bytes_of(text), written, "{frame:?} is {hex}");
+        assert_eq!(Frame::decode(&mut &written[..], &Limits::default()), Ok(Some(frame)));
+    }
+}
+
+#[test]
+fn a_frame_is_not_read_before_all_of_it_is_there() {
+    for (text, frame) in vectors() {
+        let bytes = bytes_of(text);
+        for end in 0..bytes.len() {
+            let mut input = &bytes[..end];
+            assert_eq!(Frame::decode(&mut input, &Limits::default()), Ok(None), "{frame:?} cut at {end}");
+            assert_eq!(input.len(), end, "nothing is consumed");
+        }
+    }
+}

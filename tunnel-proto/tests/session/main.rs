@@ -1,0 +1,8 @@
+//! Sessions through the public API: two machines on a perfect wire, one machine against a hostile peer, and the driver.
+
+mod document;
+mod driver;
+mod hostile;
+mod pair;
+mod relay;
+mod two_machines;

@@ -395,9 +395,9 @@ impl Connection {
         let parked = channel.parked();
         channel.consumed = channel.received;
         if !channel.stopped && !channel.finished {
-            channel.stopped = true;
             channel.unsaid.stop = Some((code, reason));
         }
+        channel.stopped = true;
         self.consumed += parked;
         self.schedule_control(id);
         self.remove_if_over(id);

@@ -96,7 +96,9 @@ impl law::Machine for Victim {
     fn join(last: &mut Event, next: Event) -> Option<Event> {
         match (last, next) {
             (Event::Data { channel, data }, Event::Data { channel: other, data: more }) if *channel == other => {
-                *data = [&data[..], &more].concat().into();
+                let mut joined = BytesMut::from(core::mem::take(data));
+                joined.extend_from_slice(&more);
+                *data = joined.freeze();
                 None
             }
             (_, next) => Some(next),
@@ -133,7 +135,7 @@ pub fn valid_session(script: &[u8]) -> Vec<u8> {
     // Channels that may still get DATA, and the number of the next.
     let mut open: Vec<ChannelId> = Vec::new();
     let mut next = 1;
-    while !script.is_empty() && frames.len() < 400 {
+    while !script.is_empty() && frames.len() < 200 {
         let pick = |script: &mut Script<'_>| open.get(script.below(open.len().max(1))).copied();
         match script.byte() % 9 {
             0 | 1 => {
@@ -150,7 +152,7 @@ pub fn valid_session(script: &[u8]) -> Vec<u8> {
             2..=4 => {
                 let Some(channel) = pick(&mut script) else { continue };
                 let fin = script.byte() % 8 == 0;
-                let data = Bytes::from(vec![script.byte(); script.below(2000).max(1)]);
+                let data = Bytes::from(vec![script.byte(); script.below(300).max(1)]);
                 frames.push(Frame::Data { channel, data, fin });
                 open.retain(|other| !(fin && *other == channel));
             }

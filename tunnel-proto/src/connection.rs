@@ -500,11 +500,7 @@ impl Connection {
     }
 
     fn cut_reason(&self, reason: &str) -> String {
-        let mut end = reason.len().min(self.limits.max_reason_bytes.min(256));
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        reason.get(..end).unwrap_or_default().into()
+        frame::cut_at_character(reason, self.limits.max_reason_bytes.min(256)).into()
     }
 
     /// When [`Connection::handle_timeout`] has to be called at the latest; `None` after the end.

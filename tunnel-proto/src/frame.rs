@@ -407,18 +407,18 @@ pub(crate) fn decode_control(header: FrameHeader, payload: &[u8], limits: &Limit
             Frame::Accept { channel, credit, fields: Fields::decode(&mut reader)? }
         }
         FrameType::RESET => {
-            let (code, reason) = why(&mut reader)?;
+            let (code, reason) = why(&mut reader, limits)?;
             Frame::Reset { channel, code, reason }
         }
         FrameType::STOP => {
-            let (code, reason) = why(&mut reader)?;
+            let (code, reason) = why(&mut reader, limits)?;
             Frame::Stop { channel, code, reason }
         }
         FrameType::CREDIT => Frame::Credit { channel, limit: credit(reader.u64().ok_or(short("CREDIT"))?)? },
         FrameType::PING => Frame::Ping { id: reader.u64().ok_or(short("PING"))?, pong: header.flags & FLAG != 0 },
         FrameType::HELLO => Frame::Hello(Hello::decode(&mut reader)?),
         FrameType::CLOSE => {
-            let (code, reason) = why(&mut reader)?;
+            let (code, reason) = why(&mut reader, limits)?;
             Frame::Close { code, reason }
         }
         other => return Err(Error::Unsupported { what: "frame type", value: i64::from(other.0) }),
@@ -436,10 +436,21 @@ fn credit(value: u64) -> Result<u64, Error> {
     Ok(value)
 }
 
-/// A code and a reason. The reason is for people: bytes that are not UTF-8 are replaced, not refused.
-fn why(reader: &mut Reader<'_>) -> Result<(Code, String), Error> {
+/// A code and a reason. The reason is for people: bytes that are not UTF-8 are replaced, not refused, and what that
+/// makes longer than a reason may be is cut.
+fn why(reader: &mut Reader<'_>, limits: &Limits) -> Result<(Code, String), Error> {
     let code = Code(reader.u32().ok_or(short("code"))?);
-    Ok((code, String::from_utf8_lossy(reader.rest()).into_owned()))
+    let reason = String::from_utf8_lossy(reader.rest());
+    Ok((code, cut_at_character(&reason, limits.max_reason_bytes).into()))
+}
+
+/// The beginning of a text, at most `max_bytes` long.
+pub(crate) fn cut_at_character(text: &str, max_bytes: usize) -> &str {
+    let mut end = text.len().min(max_bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 impl Hello {

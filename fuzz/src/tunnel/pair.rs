@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use towline_tunnel_proto::{CarrierKind, ChannelId, Code, Config, Connection, Event, Fields, Limits, Micros, Open};
 
 use crate::script::Script;
@@ -18,12 +18,12 @@ const MAX_OPEN: usize = 12;
 /// other; if something that was sent never arrives although everything is consumed.
 pub fn two_connections(input: &[u8]) {
     let mut script = Script::new(input);
-    let window = 1 + script.below(20_000) as u32;
+    let window = 64 + script.below(20_000) as u32;
     let mut sides = [
         Side::new(Config::dialer(CarrierKind::Magic), window),
         Side::new(Config::acceptor(CarrierKind::Magic), window),
     ];
-    let mut wires: [Vec<u8>; 2] = [Vec::new(), Vec::new()];
+    let mut wires = [BytesMut::new(), BytesMut::new()];
     let mut now = Micros(0);
 
     for _ in 0..2000 {
@@ -55,7 +55,7 @@ pub fn two_connections(input: &[u8]) {
             }
             _ => {
                 let length = script.below(3000).min(wires[who].len());
-                let bytes: Bytes = wires[who].drain(..length).collect();
+                let bytes = wires[who].split_to(length).freeze();
                 sides[other].receive(now, bytes);
             }
         }
@@ -73,7 +73,7 @@ pub fn two_connections(input: &[u8]) {
             while let Some(piece) = sides[who].machine.poll_transmit(now, 1 << 16) {
                 wires[who].extend_from_slice(&piece);
             }
-            let bytes: Bytes = core::mem::take(&mut wires[who]).into();
+            let bytes = wires[who].split().freeze();
             busy |= !bytes.is_empty();
             sides[1 - who].receive(now, bytes);
         }
@@ -138,7 +138,7 @@ impl Side {
 
     fn send(&mut self, script: &mut Script<'_>) {
         let Some(id) = self.pick(script) else { return };
-        let length = script.below(8000) as u64;
+        let length = script.below(3000) as u64;
         let Some(model) = self.channels.get_mut(&id) else { return };
         if model.finished {
             return;

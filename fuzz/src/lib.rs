@@ -10,6 +10,8 @@
 //! towline_fuzz::tunnel::two_connections(b"any script");
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod law;
 pub mod script;
 pub mod tunnel;

@@ -1,0 +1,69 @@
+//! Devices and the tokens they are enrolled with.
+
+use http::StatusCode;
+use serde::Deserialize;
+use towline_cloud_api::{Device, EnrolmentTicket, ErrorCode, IssueEnrolmentToken, Page, Permission};
+use towline_tunnel_proto::Code;
+
+use super::{Failure, Json, Path, Query, name_cursor, page_limit, to_name_cursor};
+use crate::{auth::Caller, store::DeviceFilter};
+
+#[derive(Deserialize)]
+pub(super) struct DeviceQuery {
+    name: Option<String>,
+    external_type: Option<String>,
+    external_value: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+pub(super) async fn list(caller: Caller, Query(query): Query<DeviceQuery>) -> Result<Json<Page<Device>>, Failure> {
+    caller.anywhere(Permission::DeviceControlRead, "device.list").await?;
+    let external = match (query.external_type, query.external_value) {
+        (Some(kind), Some(value)) => Some((kind, value)),
+        (None, None) => None,
+        _ => return Err(Failure::new(ErrorCode::BadRequest, "external_type and external_value go together")),
+    };
+    let filter = DeviceFilter { name: query.name, external, after: name_cursor(query.cursor)? };
+    let limit = page_limit(query.limit)?;
+    let app = &caller.app;
+    let page = app.store.devices(caller.tenant(), &caller.visitor.user_id, &filter, limit).await?;
+    let items = page.items.iter().map(|device| device.to_api(app.agents.is_online(&device.id))).collect();
+    Ok(Json(Page { items, next: page.next.map(to_name_cursor) }))
+}
+
+pub(super) async fn show(caller: Caller, Path(device): Path<String>) -> Result<Json<Device>, Failure> {
+    let device = caller.device(&device, Permission::DeviceControlRead, "device.show").await?;
+    Ok(Json(device.to_api(caller.app.agents.is_online(&device.id))))
+}
+
+pub(super) async fn remove(caller: Caller, Path(device): Path<String>) -> Result<StatusCode, Failure> {
+    let device = caller.device(&device, Permission::DeviceControlAdmin, "device.delete").await?;
+    let app = &caller.app;
+    if !app.store.delete_device(caller.tenant(), &caller.actor(), &device.id).await? {
+        return Err(Failure::new(ErrorCode::UnknownDevice, ""));
+    }
+    app.sessions.revoke_device(&device.id);
+    app.agents.close(&device.id, Code::REVOKED, "the device was removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn issue_enrolment_token(
+    caller: Caller,
+    Json(wish): Json<IssueEnrolmentToken>,
+) -> Result<(StatusCode, Json<EnrolmentTicket>), Failure> {
+    const ACTION: &str = "enrolment-token.create";
+    let app = &caller.app;
+    // Who may not see the device of that name is told the same as if there were none.
+    let visible = match app.store.device_named(caller.tenant(), &wish.name).await? {
+        Some(id) => app.store.device_for(caller.tenant(), &caller.visitor.user_id, &id).await?,
+        None => None,
+    };
+    match visible {
+        Some((device, _)) => drop(caller.device(&device.id, Permission::DeviceControlAdmin, ACTION).await?),
+        None => caller.everywhere(Permission::DeviceControlAdmin, ACTION).await?,
+    }
+    let ticket =
+        app.issue_enrolment_token(caller.tenant(), &caller.actor(), &wish.name, wish.valid_for_seconds).await?;
+    Ok((StatusCode::CREATED, Json(ticket)))
+}

@@ -1,0 +1,64 @@
+//! The WebSocket handshake of both tunnels. The frames are the transport's; here is only the HTTP part.
+
+use axum::{body::Body, extract::Request, response::Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use towline_cloud_api::{ErrorCode, SUBPROTOCOL_TUNNEL};
+use towline_transport::websocket;
+
+use super::Failure;
+
+/// A request that is a correct WebSocket handshake for the tunnel.
+pub(super) struct Upgrade {
+    accept: HeaderValue,
+    connection: OnUpgrade,
+}
+
+impl Upgrade {
+    pub(super) fn from_request(request: &mut Request) -> Result<Self, Failure> {
+        let headers = request.headers();
+        let is_handshake = has_word(headers, &header::UPGRADE, "websocket")
+            && has_word(headers, &header::CONNECTION, "upgrade")
+            && has_word(headers, &header::SEC_WEBSOCKET_VERSION, "13");
+        let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
+        let (true, Some(key)) = (is_handshake, key) else {
+            return Err(Failure::new(ErrorCode::BadRequest, "this route takes WebSocket handshakes only"));
+        };
+        if headers.contains_key(header::ORIGIN) {
+            return Err(Failure::new(ErrorCode::BadRequest, "web pages have no business at this route"));
+        }
+        if !has_word(headers, &header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL_TUNNEL) {
+            let detail = format!("the subprotocol is to be {SUBPROTOCOL_TUNNEL}");
+            return Err(Failure::new(ErrorCode::VersionUnsupported, detail));
+        }
+        let accept = HeaderValue::from_str(&websocket::accept_key(key))
+            .map_err(|_| Failure::new(ErrorCode::BadRequest, "Sec-WebSocket-Key"))?;
+        let connection = request
+            .extensions_mut()
+            .remove::<OnUpgrade>()
+            .ok_or_else(|| Failure::new(ErrorCode::BadRequest, "this connection cannot become a WebSocket"))?;
+        Ok(Self { accept, connection })
+    }
+
+    /// The answer, and the connection that follows it.
+    pub(super) fn answer(self) -> (Response, OnUpgrade) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept);
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL_TUNNEL));
+        (response, self.connection)
+    }
+}
+
+/// Whether a word stands in the comma-separated list of a header.
+fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,218 @@
+//! Who calls, and what they may do. The only way from a request to the store leads through here.
+
+mod challenge;
+mod password;
+mod penalty;
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::extract::FromRequestParts;
+use http::{header, request::Parts};
+use towline_cloud_api::{CurrentUser, ErrorCode, Login, LoginGranted, Permission};
+use zeroize::Zeroizing;
+
+pub(crate) use self::{
+    challenge::{Challenges, Fault},
+    password::{HashFailed, MAX_PASSWORD_BYTES, Passwords},
+    penalty::{Allowance, Penalties},
+};
+use crate::{
+    api::Failure,
+    app::App,
+    moment::{now_millis, rfc3339},
+    random,
+    store::{Actor, Entry, StoredDevice, Tenant, Visitor},
+};
+
+const TOKEN_PREFIX: &str = "tlt1_";
+const TOKEN_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+const LOGIN_ALLOWANCE: Allowance = Allowance { per_account: 5, per_source: 50 };
+
+/// The address at the other end of a request's connection; the listener puts it into each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// The routes' state. What is behind it comes out only as a [`Caller`] or a [`Stranger`].
+#[derive(Clone)]
+pub(crate) struct Door(Arc<App>);
+
+impl Door {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        Self(app)
+    }
+}
+
+/// Somebody who has shown a valid bearer token with this request.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) app: Arc<App>,
+    pub(crate) visitor: Visitor,
+    pub(crate) token_hash: String,
+    pub(crate) source: SocketAddr,
+}
+
+/// Anybody: for the few routes that come before a login.
+pub(crate) struct Stranger {
+    pub(crate) app: Arc<App>,
+    pub(crate) source: SocketAddr,
+}
+
+impl FromRequestParts<Door> for Stranger {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failure> {
+        // The listener always says where a connection comes from; without that nothing is answered.
+        let Some(&Peer(source)) = parts.extensions.get::<Peer>() else {
+            return Err(Failure::new(ErrorCode::Internal, ""));
+        };
+        Ok(Self { app: door.0.clone(), source })
+    }
+}
+
+impl FromRequestParts<Door> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failure> {
+        let Stranger { app, source } = Stranger::from_request_parts(parts, door).await?;
+        let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+        });
+        let Some(token) = token.filter(|token| token.starts_with(TOKEN_PREFIX)) else {
+            return Err(Failure::new(ErrorCode::Unauthenticated, "the request carries no bearer token"));
+        };
+        // The store knows hashes only, and looks up by hash: how long that takes says nothing about any token.
+        let token_hash = random::sha256_hex(token.as_bytes());
+        match app.store.visitor(&token_hash).await? {
+            Some(visitor) => Ok(Self { app, visitor, token_hash, source }),
+            None => Err(Failure::new(ErrorCode::Unauthenticated, "the bearer token is unknown or has expired")),
+        }
+    }
+}
+
+impl Caller {
+    /// The caller as the audit names them.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor { name: self.visitor.user_name.clone(), source: self.source.to_string() }
+    }
+
+    pub(crate) fn tenant(&self) -> &Tenant {
+        &self.visitor.tenant
+    }
+
+    /// The device, if the caller may see it and has `permission` on it. A refusal of `action` is recorded.
+    ///
+    /// A device that the caller may do nothing with is answered like one that does not exist.
+    pub(crate) async fn device(
+        &self,
+        device_id: &str,
+        permission: Permission,
+        action: &'static str,
+    ) -> Result<StoredDevice, Failure> {
+        let found = self.app.store.device_for(self.tenant(), &self.visitor.user_id, device_id).await?;
+        match found {
+            Some((device, permissions)) if permissions.contains(&permission) => Ok(device),
+            Some((device, _)) => {
+                let detail = format!("{permission} on device \"{}\"", device.name);
+                Err(self.denied(action, &format!("device/{}", device.id), ErrorCode::Forbidden, detail).await?)
+            }
+            None => {
+                let object = format!("device/{device_id}");
+                Err(self.denied(action, &object, ErrorCode::UnknownDevice, String::new()).await?)
+            }
+        }
+    }
+
+    /// Passes if the caller has `permission` on at least one device group.
+    pub(crate) async fn anywhere(&self, permission: Permission, action: &'static str) -> Result<(), Failure> {
+        let permissions = self.app.store.permissions(self.tenant(), &self.visitor.user_id).await?;
+        if permissions.contains(&permission) {
+            return Ok(());
+        }
+        Err(self.denied(action, "tenant", ErrorCode::Forbidden, permission.to_string()).await?)
+    }
+
+    /// Passes if the caller has `permission` on all devices, those to come included.
+    pub(crate) async fn everywhere(&self, permission: Permission, action: &'static str) -> Result<(), Failure> {
+        if self.app.store.has_everywhere(self.tenant(), &self.visitor.user_id, permission).await? {
+            return Ok(());
+        }
+        let detail = format!("{permission} on all devices");
+        Err(self.denied(action, "tenant", ErrorCode::Forbidden, detail).await?)
+    }
+
+    async fn denied(
+        &self,
+        action: &'static str,
+        object: &str,
+        code: ErrorCode,
+        detail: String,
+    ) -> Result<Failure, Failure> {
+        let entry = Entry::failed(&self.actor(), action, object, code).detail(detail.as_str());
+        self.app.store.record(self.tenant(), entry).await?;
+        Ok(Failure::new(code, detail))
+    }
+
+    /// Who the caller is, as the API shows it.
+    pub(crate) async fn current_user(&self) -> Result<CurrentUser, Failure> {
+        current_user(&self.app, &self.visitor.tenant, &self.visitor.user_id, &self.visitor.user_name).await
+    }
+}
+
+async fn current_user(app: &App, tenant: &Tenant, user_id: &str, name: &str) -> Result<CurrentUser, Failure> {
+    let permissions = app.store.permissions(tenant, user_id).await?;
+    Ok(CurrentUser { id: user_id.into(), name: name.into(), permissions })
+}
+
+/// Checks a password and grants a bearer token for it.
+pub(crate) async fn login(app: &App, source: SocketAddr, login: Login) -> Result<LoginGranted, Failure> {
+    let Login { user, password } = login;
+    let password = Zeroizing::new(password);
+    let tenant = Tenant::first();
+    let actor = Actor { name: user.clone(), source: source.to_string() };
+    if let Err(wait) = app.penalties.admit(source.ip(), &user, LOGIN_ALLOWANCE, Instant::now()) {
+        if wait.first {
+            let entry = Entry::failed(&actor, "login", "user", ErrorCode::RateLimited);
+            app.store.record(&tenant, entry.detail(format!("waits {} s", wait.time.as_secs() + 1))).await?;
+        }
+        let detail = format!("try again in {} seconds", wait.time.as_secs() + 1);
+        return Err(Failure::new(ErrorCode::RateLimited, detail));
+    }
+    if password.len() > MAX_PASSWORD_BYTES {
+        let detail = format!("a password has at most {MAX_PASSWORD_BYTES} bytes");
+        return Err(Failure::new(ErrorCode::BadRequest, detail));
+    }
+    let account = app.store.account(&tenant, &user).await?.filter(|account| !account.disabled);
+    let hash = account.as_ref().map(|account| account.password_hash.clone());
+    let matches = app.passwords.verify(password, hash).await?;
+    let Some(account) = account.filter(|_| matches) else {
+        app.store.record(&tenant, Entry::failed(&actor, "login", "user", ErrorCode::AuthFailed)).await?;
+        return Err(Failure::new(ErrorCode::AuthFailed, ""));
+    };
+    app.penalties.forgive(source.ip(), &user);
+    grant(app, &tenant, &actor, &account.id, &user).await
+}
+
+/// A bearer token for the first user, without a password: for who already owns the process.
+pub(crate) async fn local_login(app: &App) -> Result<LoginGranted, Failure> {
+    let tenant = Tenant::first();
+    let name = crate::store::ADMIN;
+    let Some(account) = app.store.account(&tenant, name).await? else {
+        return Err(Failure::new(ErrorCode::NotFound, "the user admin is no more"));
+    };
+    let actor = Actor { name: name.into(), source: "this machine".into() };
+    grant(app, &tenant, &actor, &account.id, name).await
+}
+
+async fn grant(app: &App, tenant: &Tenant, actor: &Actor, user_id: &str, name: &str) -> Result<LoginGranted, Failure> {
+    let token = random::secret(TOKEN_PREFIX)?;
+    let life = i64::try_from(TOKEN_LIFE.as_millis()).unwrap_or(i64::MAX);
+    let expires_at = now_millis().saturating_add(life);
+    let user = current_user(app, tenant, user_id, name).await?;
+    app.store.grant_token(tenant, actor, user_id, &random::sha256_hex(token.as_bytes()), expires_at).await?;
+    Ok(LoginGranted { token, expires_at: rfc3339(expires_at), user })
+}

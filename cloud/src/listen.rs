@@ -1,0 +1,232 @@
+//! The one port: TLS and plain HTTP told apart by the first byte, each connection in a task of its own, and every
+//! connection that has not asked anything yet bounded in time and number.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::Router;
+use hyper::{Request, body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+use towline_cloud_api::{ErrorCode, Problem};
+
+use crate::auth::Peer;
+
+/// The first byte of a TLS connection: a handshake record (RFC 8446 §5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+/// For the first byte, the TLS handshake, and each request's head.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For requests under way when the cloud stops.
+const LAST_REQUESTS: Duration = Duration::from_secs(5);
+/// After an error of `accept`, which is most often that there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const MAX_SILENT_CONNECTIONS: usize = 1024;
+const MAX_STREAMS: u32 = 64;
+const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
+
+/// What every connection is served with.
+pub(crate) struct Service {
+    pub(crate) routes: Router,
+    pub(crate) tls: Arc<ServerConfig>,
+    pub(crate) plain_from_anywhere: bool,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Accepts connections until the cloud stops.
+pub(crate) async fn listen(listener: TcpListener, service: Arc<Service>) {
+    let silent = Arc::new(Semaphore::new(MAX_SILENT_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = next(&listener, &silent) => accepted,
+            () = service.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                service.tasks.spawn(serve(service.clone(), stream, peer, permit));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn next(
+    listener: &TcpListener,
+    silent: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    // When there are too many that say nothing, the others wait in the kernel's queue, 10 seconds at most.
+    let permit = silent.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()), permit))
+}
+
+async fn serve(service: Arc<Service>, mut stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    let mut first = [0];
+    match timeout(PATIENCE, stream.peek(&mut first)).await {
+        Ok(Ok(1)) => {}
+        _ => return,
+    }
+    if first == [TLS_HANDSHAKE] {
+        let acceptor = TlsAcceptor::from(service.tls.clone());
+        match timeout(PATIENCE, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => serve_http(&service, Stream::Tls(Box::new(stream)), peer, permit).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
+            Err(_) => {}
+        }
+    } else if peer.ip().is_loopback() || service.plain_from_anywhere {
+        serve_http(&service, Stream::Plain(stream), peer, permit).await;
+    } else {
+        // Whatever comes of it: the connection ends here.
+        let _ = timeout(PATIENCE, refuse_plain(&mut stream)).await;
+    }
+}
+
+async fn refuse_plain(stream: &mut TcpStream) -> io::Result<()> {
+    let body = serde_json::to_string(&Problem::from(ErrorCode::PlainRefused)).unwrap_or_default();
+    let head = format!(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await?;
+    // What the client still sends is read, or the kernel would reset the connection before the answer is seen.
+    let mut scratch = [0; 1024];
+    for _ in 0..64 {
+        stream.readable().await?;
+        match stream.try_read(&mut scratch) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    let asked = Arc::new(Notify::new());
+    let permit = Arc::new(Mutex::new(Some(permit)));
+    let on_request = {
+        let asked = asked.clone();
+        service_fn(move |mut request: Request<Incoming>| {
+            // The first request has arrived: the connection is no longer one of the silent ones.
+            if permit.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+                asked.notify_one();
+            }
+            request.extensions_mut().insert(Peer(peer));
+            service.routes.clone().oneshot(request.map(axum::body::Body::new))
+        })
+    };
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_PING_EVERY)
+        .keep_alive_timeout(PATIENCE)
+        .max_concurrent_streams(MAX_STREAMS);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), on_request);
+    let mut connection = std::pin::pin!(connection);
+    // The connection has its own limits once it speaks; until then it is this one that counts.
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        spoke = timeout(PATIENCE, asked.notified()) => match spoke {
+            Ok(()) => None,
+            Err(_) => return,
+        },
+        () = service.stop.cancelled() => return,
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = service.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                timeout(LAST_REQUESTS, connection).await.unwrap_or(Ok(()))
+            }
+        },
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection failed");
+    }
+}
+
+/// Either kind of connection.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Operations: each attempt to connect an endpoint, PENDING → EXECUTING → SUCCESSFUL or FAILED.
+
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use towline_cloud_api::{ErrorCode, Operation, OperationStatus, Page, Permission};
+
+use super::{Actor, Entry, Error, Store, Tenant, TimeCursor, cut_page, error_code};
+use crate::{
+    moment::{now_millis, rfc3339},
+    random,
+};
+
+/// An attempt that is about to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct NewOperation<'a> {
+    pub(crate) device_id: &'a str,
+    /// `None` if the endpoint that was asked for does not exist.
+    pub(crate) endpoint_id: Option<&'a str>,
+    pub(crate) user_id: &'a str,
+    pub(crate) user_name: &'a str,
+}
+
+fn status(word: &str) -> Result<OperationStatus, Error> {
+    [OperationStatus::Pending, OperationStatus::Executing, OperationStatus::Successful, OperationStatus::Failed]
+        .into_iter()
+        .find(|status| status.as_str() == word)
+        .ok_or(Error::Damaged { what: "an operation's status" })
+}
+
+fn read(row: &SqliteRow) -> Result<(TimeCursor, Operation), Error> {
+    let id: String = row.try_get("id")?;
+    let created_at: i64 = row.try_get("created_at")?;
+    let operation = Operation {
+        id: id.clone(),
+        device_id: row.try_get("device_id")?,
+        endpoint_id: row.try_get("endpoint_id")?,
+        user: row.try_get("user_name")?,
+        status: status(row.try_get("status")?)?,
+        failure: row.try_get::<Option<&str>, _>("failure")?.and_then(error_code),
+        detail: row.try_get("detail")?,
+        created_at: rfc3339(created_at),
+        updated_at: rfc3339(row.try_get("updated_at")?),
+    };
+    Ok((TimeCursor { at: created_at, id }, operation))
+}
+
+impl Store {
+    /// Writes an operation down as PENDING, before anything is done for it.
+    pub(crate) async fn create_operation(
+        &self,
+        tenant: &Tenant,
+        actor: &Actor,
+        new: &NewOperation<'_>,
+    ) -> Result<String, Error> {
+        let id = random::id()?;
+        let now = now_millis();
+        let mut change = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO operation
+                 (id, tenant_id, device_id, endpoint_id, user_id, user_name, status, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)",
+        )
+        .bind(&id)
+        .bind(tenant.as_str())
+        .bind(new.device_id)
+        .bind(new.endpoint_id)
+        .bind(new.user_id)
+        .bind(new.user_name)
+        .bind(OperationStatus::Pending.as_str())
+        .bind(now)
+        .execute(&mut *change)
+        .await?;
+        let entry = Entry::ok(actor, "operation.create", format!("operation/{id}")).detail(format!(
+            "connect device/{}/endpoint/{}",
+            new.device_id,
+            new.endpoint_id.unwrap_or("?")
+        ));
+        self.append(&mut change, tenant, entry).await?;
+        change.commit().await?;
+        Ok(id)
+    }
+
+    /// The operation is with the device.
+    pub(crate) async fn operation_executing(&self, tenant: &Tenant, operation_id: &str) -> Result<(), Error> {
+        let mut change = self.begin().await?;
+        set_status(&mut change, tenant, operation_id, OperationStatus::Executing, None).await?;
+        Ok(change.commit().await?)
+    }
+
+    /// The operation came to nothing.
+    pub(crate) async fn operation_failed(
+        &self,
+        tenant: &Tenant,
+        actor: &Actor,
+        operation_id: &str,
+        code: ErrorCode,
+        detail: &str,
+    ) -> Result<(), Error> {
+        let mut change = self.begin().await?;
+        set_status(&mut change, tenant, operation_id, OperationStatus::Failed, Some((code, detail))).await?;
+        let entry = Entry::failed(actor, "operation.end", format!("operation/{operation_id}"), code).detail(detail);
+        self.append(&mut change, tenant, entry).await?;
+        Ok(change.commit().await?)
+    }
+
+    /// The operations of the devices whose operations `user` may see, newest first.
+    pub(crate) async fn operations(
+        &self,
+        tenant: &Tenant,
+        user_id: &str,
+        device_id: Option<&str>,
+        before: Option<&TimeCursor>,
+        limit: u32,
+    ) -> Result<Page<Operation>, Error> {
+        let rows = sqlx::query(
+            "SELECT o.id, o.device_id, o.endpoint_id, o.user_name, o.status, o.failure, o.detail,
+                    o.created_at, o.updated_at
+             FROM operation o
+             WHERE o.tenant_id = $1
+               AND EXISTS (SELECT 1 FROM device_group_member dm
+                   JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = $1
+                   JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = $1
+                   WHERE dm.tenant_id = $1 AND dm.device_id = o.device_id AND um.user_id = $2 AND g.permission = $3)
+               AND (CAST($4 AS TEXT) IS NULL OR o.device_id = $4)
+               AND (CAST($5 AS BIGINT) IS NULL OR o.created_at < $5 OR (o.created_at = $5 AND o.id < $6))
+             ORDER BY o.created_at DESC, o.id DESC LIMIT $7",
+        )
+        .bind(tenant.as_str())
+        .bind(user_id)
+        .bind(Permission::RemoteAccessRead.as_str())
+        .bind(device_id)
+        .bind(before.map(|cursor| cursor.at))
+        .bind(before.map(|cursor| cursor.id.as_str()))
+        .bind(i64::from(limit) + 1)
+        .fetch_all(&self.reader)
+        .await?;
+        let mut rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let next = cut_page(&mut rows, limit, |(cursor, _)| cursor.to_string());
+        Ok(Page { items: rows.into_iter().map(|(_, operation)| operation).collect(), next })
+    }
+}
+
+/// Moves an operation on, as part of a larger change.
+pub(super) async fn set_status(
+    change: &mut SqliteConnection,
+    tenant: &Tenant,
+    operation_id: &str,
+    status: OperationStatus,
+    failure: Option<(ErrorCode, &str)>,
+) -> Result<(), Error> {
+    let (code, detail) = failure.map(|(code, detail)| (code.as_str(), detail)).unzip();
+    sqlx::query(
+        "UPDATE operation SET status = $1, failure = $2, detail = $3, updated_at = $4
+         WHERE tenant_id = $5 AND id = $6",
+    )
+    .bind(status.as_str())
+    .bind(code)
+    .bind(detail)
+    .bind(now_millis())
+    .bind(tenant.as_str())
+    .bind(operation_id)
+    .execute(change)
+    .await?;
+    Ok(())
+}

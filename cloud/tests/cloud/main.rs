@@ -1,0 +1,9 @@
+//! The cloud through its public API: a real one on a free port, a small HTTP client, and devices made for the test.
+
+mod audit;
+mod harness;
+mod identity;
+mod login;
+mod permissions;
+mod port;
+mod sessions;

@@ -6,15 +6,13 @@
 //!          └─────────┴────────────┴──────────┴────────────────────────┴─► refused: FAILED, on record, told to the CLI
 //! ```
 
-mod join;
-
 use std::{sync::Arc, time::Duration};
 
 use hyper::upgrade::OnUpgrade;
 use towline_cloud_api::{Endpoint, ErrorCode, Permission, Problem, SessionEnd};
 use towline_tunnel_proto::{
     Code, FieldKey, Fields, Open,
-    driver::{By, Channel, Counters, Ended, Incoming, Mux, Side},
+    driver::{By, Channel, Counters, Ended, Incoming, Mux, RelayEnd, Side, relay_until},
 };
 
 use crate::{
@@ -53,7 +51,6 @@ async fn serve_channel(caller: Arc<Caller>, mut incoming: Incoming) {
         Ok(connection) => connection.run(&caller, incoming).await,
         Err(refusal) => {
             let problem = refusal.into_problem();
-            // INTERNAL would say "the agent failed": what has no code of its own is told by its text.
             let code = match problem.code {
                 ErrorCode::Unauthenticated => Code::AUTH,
                 code => Code(code.tunnel_code()),
@@ -221,7 +218,13 @@ impl Connection {
             Fields::new().with(FieldKey::SESSION_ID, session_id.clone()).with(FieldKey::PEER_ADDRESS, peer_address);
         let operator = incoming.accept(fields);
         let counters = Counters::default();
-        let end = session_end(join::join(operator, channel, &counters, &place).await);
+        let cut = async {
+            match place.cut().await {
+                SessionEnd::CloudStopped => (Code::SHUTDOWN, "the cloud is shutting down".into()),
+                _ => (Code::REVOKED, "the session was ended by the cloud".into()),
+            }
+        };
+        let end = session_end(relay_until(operator, channel, &counters, cut, tell).await);
         let close = SessionClose {
             end,
             bytes_to_target: counters.a_to_b.load(std::sync::atomic::Ordering::Relaxed),
@@ -236,16 +239,29 @@ impl Connection {
     }
 }
 
-fn session_end(end: join::End) -> SessionEnd {
+/// What the other side hears when one breaks off.
+fn tell(side: Side, ended: &Ended) -> (Code, String) {
+    match (side, ended) {
+        (_, Ended { by: By::Carrier, .. }) => (Code::SILENT, "the connection broke".into()),
+        // Of these the operator would think that the cloud is meant.
+        (Side::B, Ended { code: Code::NO_ERROR | Code::SHUTDOWN, by: By::Peer, .. }) => {
+            (Code::TARGET_LOST, "the device's agent went away".into())
+        }
+        (_, ended) => (ended.code, clean(&ended.reason, MAX_REASON_CHARS)),
+    }
+}
+
+fn session_end(end: RelayEnd) -> SessionEnd {
     match end {
-        join::End::Finished => SessionEnd::Finished,
-        join::End::Cut(end) => end,
-        join::End::Broken(_, Ended { code: Code::REVOKED, by: By::Local, .. }) => SessionEnd::Revoked,
-        join::End::Broken(_, Ended { code: Code::SHUTDOWN, by: By::Local, .. }) => SessionEnd::CloudStopped,
-        join::End::Broken(Side::A, Ended { by: By::Peer, .. }) => SessionEnd::OperatorClosed,
-        join::End::Broken(Side::A, _) => SessionEnd::OperatorLost,
-        join::End::Broken(Side::B, Ended { by: By::Peer, .. }) => SessionEnd::TargetClosed,
-        join::End::Broken(Side::B, _) => SessionEnd::DeviceLost,
+        RelayEnd::Finished => SessionEnd::Finished,
+        RelayEnd::Cut(Code::SHUTDOWN, _) => SessionEnd::CloudStopped,
+        RelayEnd::Cut(..) => SessionEnd::Revoked,
+        RelayEnd::Broken(_, Ended { code: Code::REVOKED, by: By::Local, .. }) => SessionEnd::Revoked,
+        RelayEnd::Broken(_, Ended { code: Code::SHUTDOWN, by: By::Local, .. }) => SessionEnd::CloudStopped,
+        RelayEnd::Broken(Side::A, Ended { by: By::Peer, .. }) => SessionEnd::OperatorClosed,
+        RelayEnd::Broken(Side::A, _) => SessionEnd::OperatorLost,
+        RelayEnd::Broken(Side::B, Ended { by: By::Peer, .. }) => SessionEnd::TargetClosed,
+        RelayEnd::Broken(Side::B, _) => SessionEnd::DeviceLost,
     }
 }
 
@@ -264,6 +280,18 @@ fn target_url(endpoint: &Endpoint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_of_the_tunnel_has_an_error_that_says_what_to_do() {
+        let breaches = [Code::PROTOCOL, Code::FLOW_CONTROL, Code::LIMIT];
+        for code in Code::ALL {
+            let error = ErrorCode::from_tunnel_code(code.0);
+            assert_eq!(error == ErrorCode::ProtocolMismatch, breaches.contains(code), "{code} is {error}");
+        }
+        for error in ErrorCode::all() {
+            assert!(Code(error.tunnel_code()).name().is_some(), "{error} has a code that PROTOCOL.md does not name");
+        }
+    }
 
     #[test]
     fn a_target_names_a_device_and_an_endpoint_by_id_and_nothing_else() {

@@ -90,6 +90,8 @@ codes! {
     FORBIDDEN = 0x34;
     /// A quota is used up.
     QUOTA = 0x35;
+    /// The cloud failed.
+    CLOUD_FAILED = 0x36;
 }
 
 impl core::fmt::Display for Code {

@@ -58,7 +58,7 @@ use tokio::{
 use self::channel::Handle;
 pub use self::{
     channel::{Channel, ReceiveHalf, SendHalf},
-    relay::{Counters, Relayed, Side, relay, relay_with},
+    relay::{Counters, RelayEnd, Side, pass_on, relay, relay_until},
     task::Driver,
 };
 use crate::{ChannelId, Code, Config, Connection, Fields, Hello, Limits, Micros, Open};

@@ -149,7 +149,7 @@ errors! {
         "the command was not found on this machine" "check its name and PATH";
     ListenFailed "listen-failed" Operator 500 0 11
         "the local address cannot be listened on" "choose another with --listen, or port 0 for any free one";
-    Internal "internal" Cloud 500 0 50
+    Internal "internal" Cloud 500 0x36 50
         "the cloud failed" "try again; the cloud's log has the reason";
 }
 

@@ -109,7 +109,7 @@ pub struct SendHalf {
 }
 
 /// Forgets the channel when both halves are gone.
-struct End {
+pub(super) struct End {
     shared: Arc<Shared>,
     id: ChannelId,
 }
@@ -127,6 +127,22 @@ impl Drop for End {
 }
 
 impl End {
+    /// Looks at what the driver keeps for the channel. It is there as long as a half of it lives.
+    fn poll_handle<T>(&self, look: impl FnOnce(&mut Handle) -> Poll<T>) -> Poll<T> {
+        self.shared.lock().channels.get_mut(&self.id).map_or(Poll::Pending, look)
+    }
+
+    pub(super) fn reset(&self, code: Code, reason: &str) {
+        let mut wakers = Vec::new();
+        self.command(|state| {
+            if let Some(handle) = state.channels.get_mut(&self.id) {
+                handle.end(Ended { code, reason: reason.into(), by: By::Local }, &mut wakers);
+            }
+            let _ = state.connection.reset(self.id, code, reason);
+        });
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// Calls the connection; a misuse cannot come from a handle, and what is gone is gone.
     fn command(&self, command: impl FnOnce(&mut State)) {
         let mut state = self.shared.lock();
@@ -212,7 +228,21 @@ impl Channel {
     ///
     /// Cancel safe.
     pub async fn broken(&mut self) -> Ended {
-        self.receive.broken().await
+        poll_fn(|cx| {
+            self.receive.end.poll_handle(|handle| match &handle.ended {
+                Some(ended) => Poll::Ready(ended.clone()),
+                None => {
+                    handle.receiver = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            })
+        })
+        .await
+    }
+
+    /// What the channel can be reset with while its halves are elsewhere.
+    pub(super) fn end(&self) -> Arc<End> {
+        self.send.end.clone()
     }
 
     /// Ends both directions at once, or says no.
@@ -238,16 +268,16 @@ impl ReceiveHalf {
     /// Cancel safe.
     pub async fn accepted(&mut self) -> Result<Fields, Ended> {
         poll_fn(|cx| {
-            let mut state = self.end.shared.lock();
-            let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(Err(gone())) };
-            if let Some(fields) = &handle.accepted {
-                return Poll::Ready(Ok(fields.clone()));
-            }
-            if let Some(ended) = &handle.ended {
-                return Poll::Ready(Err(ended.clone()));
-            }
-            handle.receiver = Some(cx.waker().clone());
-            Poll::Pending
+            self.end.poll_handle(|handle| {
+                if let Some(fields) = &handle.accepted {
+                    return Poll::Ready(Ok(fields.clone()));
+                }
+                if let Some(ended) = &handle.ended {
+                    return Poll::Ready(Err(ended.clone()));
+                }
+                handle.receiver = Some(cx.waker().clone());
+                Poll::Pending
+            })
         })
         .await
     }
@@ -291,20 +321,21 @@ impl ReceiveHalf {
         Poll::Pending
     }
 
-    /// Waits until the channel is gone: reset, or its session ended.
+    /// Waits until the channel is gone before the peer has finished: reset, or its session ended. Never, once the peer
+    /// has finished: what it sent is whole and can be received.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe.
     pub async fn broken(&mut self) -> Ended {
         poll_fn(|cx| {
-            let mut state = self.end.shared.lock();
-            let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(gone()) };
-            if let Some(ended) = &handle.ended {
-                return Poll::Ready(ended.clone());
-            }
-            handle.receiver = Some(cx.waker().clone());
-            Poll::Pending
+            self.end.poll_handle(|handle| match &handle.ended {
+                Some(ended) if !handle.finished => Poll::Ready(ended.clone()),
+                _ => {
+                    handle.receiver = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            })
         })
         .await
     }
@@ -398,13 +429,13 @@ impl SendHalf {
     /// Cancel safe.
     pub async fn broken(&mut self) -> Ended {
         poll_fn(|cx| {
-            let mut state = self.end.shared.lock();
-            let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(gone()) };
-            if let Some(ended) = handle.ended.as_ref().or(handle.stopped.as_ref()) {
-                return Poll::Ready(ended.clone());
-            }
-            handle.sender = Some(cx.waker().clone());
-            Poll::Pending
+            self.end.poll_handle(|handle| match handle.ended.as_ref().or(handle.stopped.as_ref()) {
+                Some(ended) => Poll::Ready(ended.clone()),
+                None => {
+                    handle.sender = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            })
         })
         .await
     }
@@ -416,15 +447,7 @@ impl SendHalf {
 
     fn reset_with(&mut self, code: Code, reason: &str) {
         self.done = true;
-        let id = self.end.id;
-        let mut wakers = Vec::new();
-        self.end.command(|state| {
-            if let Some(handle) = state.channels.get_mut(&id) {
-                handle.end(Ended { code, reason: reason.into(), by: By::Local }, &mut wakers);
-            }
-            let _ = state.connection.reset(id, code, reason);
-        });
-        wakers.into_iter().for_each(Waker::wake);
+        self.end.reset(code, reason);
     }
 }
 

@@ -1,8 +1,13 @@
 //! Joins two channels: bytes without copies, each side's ends passed on to the other.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    pin::pin,
+    string::String,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use super::{Channel, Ended, ReceiveHalf, SendHalf};
+use super::{By, Channel, Ended, ReceiveHalf, SendHalf};
+use crate::Code;
 
 /// Bytes that a relay has passed on, readable while it runs.
 #[derive(Debug, Default)]
@@ -24,13 +29,13 @@ pub enum Side {
 
 /// How a relay ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relayed {
-    /// From the first channel to the second, in bytes.
-    pub a_to_b_bytes: u64,
-    /// From the second channel to the first, in bytes.
-    pub b_to_a_bytes: u64,
-    /// `Ok` if both sides finished; otherwise which side broke off first, and why.
-    pub end: Result<(), (Side, Ended)>,
+pub enum RelayEnd {
+    /// Both sides said all they had to say.
+    Finished,
+    /// One side broke off first.
+    Broken(Side, Ended),
+    /// It was ended from outside.
+    Cut(Code, String),
 }
 
 /// Passes bytes between two channels until both directions have ended.
@@ -41,77 +46,95 @@ pub struct Relayed {
 ///
 /// # Cancel safety
 ///
-/// Dropping the future resets both channels.
-pub async fn relay(a: Channel, b: Channel) -> Relayed {
-    relay_with(a, b, &Counters::default()).await
+/// Dropping the future resets both channels with [`Code::CANCEL`].
+pub async fn relay(a: Channel, b: Channel) -> RelayEnd {
+    relay_until(a, b, &Counters::default(), std::future::pending(), pass_on).await
 }
 
-/// The same as [`relay`], counting into `counters` as it goes.
+/// What [`relay`] tells the other side when one breaks off: the same code and reason.
+pub fn pass_on(_: Side, ended: &Ended) -> (Code, String) {
+    (ended.code, ended.reason.clone())
+}
+
+/// The same as [`relay`], with more say in it: counts into `counters` as it goes, ends when `cut` says so (both sides
+/// are reset with what it returns), and asks `tell` what the other side is to hear when one breaks off.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future resets both channels.
-pub async fn relay_with(a: Channel, b: Channel, counters: &Counters) -> Relayed {
+/// Dropping the future resets both channels with [`Code::CANCEL`].
+pub async fn relay_until(
+    a: Channel,
+    b: Channel,
+    counters: &Counters,
+    cut: impl Future<Output = (Code, String)>,
+    tell: impl Fn(Side, &Ended) -> (Code, String),
+) -> RelayEnd {
+    let ends = [a.end(), b.end()];
     let (a_receive, a_send) = a.split();
     let (b_receive, b_send) = b.split();
-    let (forth, back) = tokio::join!(
-        pump(a_receive, b_send, &counters.a_to_b, Side::A),
-        pump(b_receive, a_send, &counters.b_to_a, Side::B),
-    );
-    // Both directions learn of a reset; the one that met it at its source names the culprit.
-    let end = match (forth, back) {
-        (Ok(()), Ok(())) => Ok(()),
-        (Err(end), Ok(())) | (Ok(()), Err(end)) => Err(end),
-        (Err(forth), Err(back)) => Err(if forth.1.by == super::By::Local { back } else { forth }),
+    let mut both = pin!(async {
+        tokio::join!(
+            pump(a_receive, b_send, &counters.a_to_b, (Side::A, Side::B), &tell),
+            pump(b_receive, a_send, &counters.b_to_a, (Side::B, Side::A), &tell),
+        )
+    });
+    let (forth, back) = tokio::select! {
+        done = &mut both => done,
+        (code, reason) = cut => {
+            for end in ends {
+                end.reset(code, &reason);
+            }
+            // Both directions see that at once.
+            let _ = both.await;
+            return RelayEnd::Cut(code, reason);
+        }
     };
-    Relayed {
-        a_to_b_bytes: counters.a_to_b.load(Ordering::Relaxed),
-        b_to_a_bytes: counters.b_to_a.load(Ordering::Relaxed),
-        end,
+    match (forth, back) {
+        (Ok(()), Ok(())) => RelayEnd::Finished,
+        (Err((side, ended)), Ok(())) | (Ok(()), Err((side, ended))) => RelayEnd::Broken(side, ended),
+        // Both directions learn of a reset; the one that met it at its source names the culprit.
+        (Err((_, Ended { by: By::Local, .. })), Err((side, ended))) => RelayEnd::Broken(side, ended),
+        (Err((side, ended)), Err(_)) => RelayEnd::Broken(side, ended),
     }
 }
 
-/// One direction, from `source`.
-async fn pump(mut from: ReceiveHalf, mut to: SendHalf, counter: &AtomicU64, source: Side) -> Result<(), (Side, Ended)> {
-    let sink = match source {
-        Side::A => Side::B,
-        Side::B => Side::A,
-    };
-    loop {
+/// One direction.
+async fn pump(
+    mut from: ReceiveHalf,
+    mut to: SendHalf,
+    counter: &AtomicU64,
+    (source, sink): (Side, Side),
+    tell: &impl Fn(Side, &Ended) -> (Code, String),
+) -> Result<(), (Side, Ended)> {
+    let (side, ended) = loop {
         let data = tokio::select! {
             received = from.recv() => match received {
                 Ok(Some(data)) => data,
                 Ok(None) => {
+                    // The other direction reports what is wrong with the sink, if anything is.
                     let _ = to.finish();
                     return Ok(());
                 }
-                Err(ended) => {
-                    to.reset(ended.code, &ended.reason);
-                    return Err((source, ended));
-                }
+                Err(ended) => break (source, ended),
             },
-            ended = to.broken() => {
-                from.stop(ended.code, &ended.reason);
-                return Err((sink, ended));
-            }
+            ended = to.broken() => break (sink, ended),
         };
         let length = data.len() as u64;
-        let sent = tokio::select! {
-            sent = to.send(data) => sent.map_err(|ended| (sink, ended)),
-            ended = from.broken() => Err((source, ended)),
+        tokio::select! {
+            sent = to.send(data) => match sent {
+                Ok(()) => counter.fetch_add(length, Ordering::Relaxed),
+                Err(ended) => break (sink, ended),
+            },
+            // Not after the source has finished: then all of it still goes out.
+            ended = from.broken() => break (source, ended),
         };
-        match sent {
-            Ok(()) => {
-                counter.fetch_add(length, Ordering::Relaxed);
-            }
-            Err((side, ended)) => {
-                if side == source {
-                    to.reset(ended.code, &ended.reason);
-                } else {
-                    from.stop(ended.code, &ended.reason);
-                }
-                return Err((side, ended));
-            }
-        }
+    };
+    let (code, reason) = tell(side, &ended);
+    if side == sink {
+        // A sink that only wants nothing more may have more to say: the other direction goes on.
+        from.stop(code, &reason);
+    } else {
+        to.reset(code, &reason);
     }
+    Err((side, ended))
 }

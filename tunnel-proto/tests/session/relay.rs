@@ -9,13 +9,13 @@ use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use towline_tunnel_proto::{
     Code, Fields, Open,
-    driver::{Channel, Mux, Relayed, Side, relay},
+    driver::{Channel, Counters, Mux, RelayEnd, Side, pass_on, relay, relay_until},
 };
 
 use crate::driver::{noise, session, soon};
 
 /// An operator's channel, the device's end of it, and the relay in between.
-async fn path() -> (Channel, Channel, tokio::task::JoinHandle<Relayed>, [Mux; 4]) {
+async fn path() -> (Channel, Channel, tokio::task::JoinHandle<RelayEnd>, [Mux; 4]) {
     let (operator, cloud_operator) = session(64 * 1024);
     let (cloud_device, device) = session(64 * 1024);
     let mut near = operator.open(Open::to("device/1/endpoint/2")).unwrap();
@@ -29,7 +29,7 @@ async fn path() -> (Channel, Channel, tokio::task::JoinHandle<Relayed>, [Mux; 4]
 }
 
 #[tokio::test]
-async fn every_byte_arrives_once_and_in_order_and_is_counted() {
+async fn every_byte_arrives_once_and_in_order() {
     let (near, far, relayed, _sessions) = path().await;
     let (up, down) = (noise(3_000_000), noise(5_000_000));
     let exchange = |channel: Channel, data: Bytes| async move {
@@ -50,8 +50,7 @@ async fn every_byte_arrives_once_and_in_order_and_is_counted() {
     let (received_near, received_far) =
         soon(async { tokio::join!(exchange(near, up.clone()), exchange(far, down.clone())) }).await;
     assert!(received_far == up && received_near == down);
-    let relayed = soon(relayed).await.unwrap();
-    assert_eq!(relayed, Relayed { a_to_b_bytes: 3_000_000, b_to_a_bytes: 5_000_000, end: Ok(()) });
+    assert_eq!(soon(relayed).await.unwrap(), RelayEnd::Finished);
 }
 
 #[tokio::test]
@@ -66,7 +65,7 @@ async fn a_question_that_ends_is_answered_through_the_relay() {
     let mut answer = String::new();
     soon(near.read_to_string(&mut answer)).await.unwrap();
     assert_eq!(answer, "ALL I HAVE TO SAY");
-    assert_eq!(soon(relayed).await.unwrap().end, Ok(()));
+    assert_eq!(soon(relayed).await.unwrap(), RelayEnd::Finished);
 }
 
 #[tokio::test]
@@ -135,8 +134,9 @@ async fn a_reset_passes_the_relay_with_its_code_and_reason_and_names_its_side() 
     far.reset(Code::TARGET_LOST, "connection reset by 127.0.0.1:22");
     let ended = soon(near.recv()).await.unwrap_err();
     assert_eq!((ended.code, ended.reason.as_str()), (Code::TARGET_LOST, "connection reset by 127.0.0.1:22"));
-    let (side, ended) = soon(relayed).await.unwrap().end.unwrap_err();
-    assert_eq!((side, ended.code), (Side::B, Code::TARGET_LOST));
+    assert!(
+        matches!(soon(relayed).await.unwrap(), RelayEnd::Broken(Side::B, ended) if ended.code == Code::TARGET_LOST)
+    );
 }
 
 #[tokio::test]
@@ -150,8 +150,7 @@ async fn a_reset_passes_the_relay_while_the_other_side_is_stalled() {
     });
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     filler.abort();
-    let (side, _) = soon(relayed).await.unwrap().end.unwrap_err();
-    assert_eq!(side, Side::A);
+    assert!(matches!(soon(relayed).await.unwrap(), RelayEnd::Broken(Side::A, _)));
     soon(far.broken()).await;
 }
 
@@ -161,5 +160,62 @@ async fn the_loss_of_the_devices_session_reaches_the_operator() {
     device.close(Code::SHUTDOWN, "the agent stops");
     let ended = soon(near.recv()).await.unwrap_err();
     assert_eq!((ended.code, ended.reason.as_str()), (Code::SHUTDOWN, "the agent stops"));
-    assert_eq!(soon(relayed).await.unwrap().end.unwrap_err().0, Side::B);
+    assert!(matches!(soon(relayed).await.unwrap(), RelayEnd::Broken(Side::B, _)));
+}
+
+#[tokio::test]
+async fn what_a_source_sent_before_it_finished_arrives_although_its_session_ends_meanwhile() {
+    let (mut near, far, _relayed, [_operator, _cloud_operator, _cloud_device, device]) = path().await;
+    let data = noise(600_000);
+    let mut send = far.split().1;
+    let sent = data.clone();
+    tokio::spawn(async move {
+        send.send(sent).await.unwrap();
+        send.finish().unwrap();
+    });
+    // Nobody reads yet: the relay holds a part, the operator's side the rest.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let mut received = Vec::new();
+    while received.len() < 200_000 {
+        received.extend_from_slice(&soon(near.recv()).await.unwrap().unwrap());
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    device.close(Code::SHUTDOWN, "the agent stops");
+    while let Some(more) = soon(near.recv()).await.unwrap() {
+        received.extend_from_slice(&more);
+    }
+    assert!(received == data);
+}
+
+#[tokio::test]
+async fn a_relay_that_is_cut_tells_both_sides_why_even_if_they_are_stalled() {
+    let (operator, cloud_operator) = session(1024);
+    let (cloud_device, device) = session(1024);
+    let mut near = operator.open(Open::to("x")).unwrap();
+    let incoming = soon(cloud_operator.accept()).await.unwrap();
+    let onward = cloud_device.open(Open::to("x")).unwrap();
+    let mut far = soon(device.accept()).await.unwrap().accept(Fields::new());
+    let (cut, when) = tokio::sync::oneshot::channel::<()>();
+    let counters = Arc::new(Counters::default());
+    let counted = counters.clone();
+    let relayed = tokio::spawn(async move {
+        let cut = async {
+            let _ = when.await;
+            (Code::REVOKED, "the endpoint was deleted".into())
+        };
+        relay_until(incoming.accept(Fields::new()), onward, &counted, cut, pass_on).await
+    });
+    soon(near.send(Bytes::from_static(b"one to count"))).await.unwrap();
+    assert_eq!(soon(far.recv()).await.unwrap().unwrap(), "one to count");
+    let filler = tokio::spawn(async move {
+        while near.send(Bytes::from(vec![0; 64 * 1024])).await.is_ok() {}
+        near.broken().await
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(counters.a_to_b.load(Ordering::Relaxed) >= 12);
+    cut.send(()).unwrap();
+    assert_eq!(soon(relayed).await.unwrap(), RelayEnd::Cut(Code::REVOKED, "the endpoint was deleted".into()));
+    for ended in [soon(filler).await.unwrap(), soon(far.broken()).await] {
+        assert_eq!((ended.code, ended.reason.as_str()), (Code::REVOKED, "the endpoint was deleted"));
+    }
 }

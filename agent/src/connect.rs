@@ -1,0 +1,215 @@
+//! Staying connected to the cloud, for ever.
+
+use std::{future::Future, path::Path, pin::pin, time::Duration};
+
+use http::{HeaderName, HeaderValue, header};
+use tokio::time::Instant;
+use towline_cloud_api::{ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
+use towline_transport::{BoxTransport, Carrier, Options, dial};
+use towline_tunnel_proto::{
+    CarrierKind, Code, Config, Limits,
+    driver::{Ended, Mux},
+};
+
+use crate::{
+    Enrolment, Error,
+    backoff::{Backoff, random},
+    dial_problem, enrol,
+    identity::Identity,
+    serve::serve,
+    single_line,
+};
+
+const TUNNEL_PATH: &str = "/api/v1/agent/tunnel";
+const AGENT_HEADER: HeaderName = HeaderName::from_static("towline-agent");
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// After a "no" that only a person can turn into a "yes".
+const REJECTED_WAIT: Duration = Duration::from_secs(5 * 60);
+/// A session that lasted this long counts as a success.
+const STABLE_SESSION: Duration = Duration::from_secs(60);
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
+/// Connections that one agent has open at a time, unless [`Agent::max_channels`] says otherwise.
+pub const DEFAULT_MAX_CHANNELS: usize = 256;
+
+/// A device that is enrolled.
+#[derive(Debug)]
+pub struct Agent {
+    identity: Identity,
+    data_dir: std::path::PathBuf,
+    /// Connections to targets at a time; more are refused.
+    pub max_channels: usize,
+}
+
+/// What came of one attempt to be connected.
+enum Outcome {
+    /// No session came about.
+    Failed { phase: &'static str, problem: Problem },
+    /// There was a session, for this long.
+    Ended { ended: Ended, lasted: Duration },
+}
+
+impl Agent {
+    /// Enrols this device with a token and keeps the identity in the data folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]: the token was used or has expired, the cloud cannot be reached or is another one than the token
+    /// says, or the data folder cannot be written.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: the token may be spent and the identity not kept.
+    pub async fn enrol(enrolment: &Enrolment) -> Result<Self, Error> {
+        let identity = enrol::enrol(enrolment).await?;
+        Ok(Self { identity, data_dir: enrolment.data_dir.clone(), max_channels: DEFAULT_MAX_CHANNELS })
+    }
+
+    /// The device whose identity is in a data folder.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if there is none, or it cannot be read.
+    pub fn load(data_dir: &Path) -> Result<Self, Error> {
+        let identity = Identity::load(data_dir)?;
+        Ok(Self { identity, data_dir: data_dir.to_owned(), max_channels: DEFAULT_MAX_CHANNELS })
+    }
+
+    /// Who this device is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Connects to the cloud and stays connected until `shutdown` is ready. Nothing else ends it: what fails is tried
+    /// again, sooner or later, and the log says what failed and what to do.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling breaks off every connection without a farewell.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        loop {
+            let outcome = tokio::select! {
+                biased;
+                () = &mut shutdown => return,
+                connected = self.connect() => match connected {
+                    Ok(carrier) => match self.session(carrier, shutdown.as_mut()).await {
+                        Some(outcome) => outcome,
+                        None => return,
+                    },
+                    Err(failed) => failed,
+                },
+            };
+            let wait = next_wait(&outcome, &mut backoff);
+            log(&outcome, wait);
+            tokio::select! {
+                () = &mut shutdown => return,
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Proves who this is and opens the tunnel's carrier.
+    async fn connect(&self) -> Result<Carrier<BoxTransport>, Outcome> {
+        let Identity { device_id, cloud, trust, key, .. } = &self.identity;
+        let failed = |phase| move |problem| Outcome::Failed { phase, problem };
+        cloud.check_encryption().map_err(failed("checking the cloud's address"))?;
+
+        let nonce = enrol::challenge(cloud, trust).await.map_err(failed("asking the cloud for a challenge"))?;
+        let signature = key.sign(format!("towline device v1\n{}\n{device_id}\n{nonce}", cloud.authority()).as_bytes());
+
+        let failed = failed("opening the tunnel");
+        let proof = HeaderValue::try_from(format!("Towline-Device v1 {device_id} {nonce} {signature}"));
+        let mut proof = proof
+            .map_err(|_| failed(Problem::new(ErrorCode::ProtocolMismatch, "the challenge is not a header's text")))?;
+        proof.set_sensitive(true);
+        let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+        let options = Options {
+            trust: trust.clone(),
+            alpn: vec![b"http/1.1".to_vec()],
+            headers: vec![(header::AUTHORIZATION, proof), (AGENT_HEADER, version)],
+            subprotocol: Some(SUBPROTOCOL_TUNNEL.into()),
+            ..Options::default()
+        };
+        let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
+        dialled.await.map_err(|error| failed(dial_problem(cloud, &error)))
+    }
+
+    /// Serves one session to its end; `None` if that was `shutdown`.
+    async fn session(
+        &self,
+        carrier: Carrier<BoxTransport>,
+        mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>,
+    ) -> Option<Outcome> {
+        let mut config = Config::dialer(CarrierKind::Negotiated);
+        config.implementation = crate::IMPLEMENTATION.into();
+        let (mux, driver) = Mux::new(carrier, config, Limits::default());
+        let driver = tokio::spawn(driver);
+        let began = Instant::now();
+        tracing::info!(cloud = %self.identity.cloud, device = self.identity.device_id, "online");
+        tokio::select! {
+            () = shutdown.as_mut() => {
+                mux.close(Code::SHUTDOWN, "the agent is stopping");
+                drop(tokio::time::timeout(FAREWELL_LIMIT, driver).await);
+                None
+            }
+            () = serve(&mux, self.data_dir.clone(), self.max_channels) => {
+                Some(Outcome::Ended { ended: mux.ended().await, lasted: began.elapsed() })
+            }
+        }
+    }
+}
+
+fn next_wait(outcome: &Outcome, backoff: &mut Backoff) -> Duration {
+    let rejected = match outcome {
+        Outcome::Failed { problem, .. } => {
+            matches!(problem.code, ErrorCode::DeviceIdentityRejected | ErrorCode::VersionUnsupported)
+        }
+        Outcome::Ended { ended, lasted } => {
+            if *lasted > STABLE_SESSION {
+                backoff.reset();
+            }
+            [Code::REVOKED, Code::AUTH, Code::REPLACED, Code::VERSION].contains(&ended.code)
+        }
+    };
+    let wait = backoff.next_wait(random());
+    // Two agents with one identity would otherwise drive each other out all the time.
+    if rejected { REJECTED_WAIT + wait } else { wait }
+}
+
+fn log(outcome: &Outcome, wait: Duration) {
+    let next_try = format_args!("{:.1} s", wait.as_secs_f32()).to_string();
+    match outcome {
+        Outcome::Failed { phase, problem } => {
+            let problem = single_line(&problem.to_string());
+            tracing::warn!(next_try, "offline: {phase} failed: {problem}");
+        }
+        Outcome::Ended { ended, lasted } => {
+            let error = ErrorCode::from_tunnel_code(ended.code.0);
+            let reason = single_line(&ended.to_string());
+            let seconds = lasted.as_secs();
+            tracing::warn!(next_try, "offline: the session ended after {seconds} s: {reason} — {}", error.remedy());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: ErrorCode) -> Outcome {
+        Outcome::Failed { phase: "opening the tunnel", problem: code.into() }
+    }
+
+    #[test]
+    fn a_rejected_identity_is_tried_again_after_minutes_and_a_lost_network_within_one() {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        for _ in 0..20 {
+            assert!(next_wait(&failed(ErrorCode::CloudUnreachable), &mut backoff) <= LONGEST_WAIT);
+        }
+        assert!(next_wait(&failed(ErrorCode::DeviceIdentityRejected), &mut backoff) >= REJECTED_WAIT);
+    }
+}

@@ -1,0 +1,51 @@
+//! Towline's device side.
+//!
+//! An [`Agent`] enrols once with a one-time token, dials out to the cloud, proves at each connect who it is, and
+//! connects the targets that the cloud asks for, as far as the device's own [`policy`] allows. It opens no port.
+//!
+//! ```no_run
+//! use towline_agent::{Agent, Enrolment};
+//!
+//! # async fn device() -> Result<(), Box<dyn std::error::Error>> {
+//! let data_dir = std::path::Path::new("/var/lib/towline");
+//! let agent = match Agent::load(data_dir) {
+//!     Ok(agent) => agent,
+//!     Err(_) => {
+//!         let token = std::env::var("TOWLINE_ENROL_TOKEN")?.parse()?;
+//!         let cloud = "https://cloud.example.com".parse()?;
+//!         Agent::enrol(&Enrolment { cloud, token, name: None, data_dir: data_dir.to_owned() }).await?
+//!     }
+//! };
+//! agent.run(std::future::pending()).await;
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod args;
+mod backoff;
+mod cloud_url;
+mod connect;
+mod enrol;
+mod error;
+mod http;
+mod identity;
+pub mod policy;
+pub mod pump;
+mod reach;
+mod serve;
+pub mod target;
+mod text;
+
+pub use args::{Args, default_data_dir};
+pub use backoff::Backoff;
+pub use cloud_url::{CloudUrl, CloudUrlError};
+pub use connect::{Agent, DEFAULT_MAX_CHANNELS};
+pub use enrol::Enrolment;
+pub use error::Error;
+pub use identity::{DeviceKey, Identity, write_atomically};
+pub use reach::{answer_problem, dial_problem};
+pub use text::single_line;
+
+/// What this program calls itself to the cloud.
+const IMPLEMENTATION: &str = concat!("towline-agent/", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,166 @@
+//! The cloud's REST API.
+
+use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+
+use http::Method;
+use reqwest::{Client, Url, redirect};
+use serde::{Serialize, de::DeserializeOwned};
+use towline_agent::{CloudUrl, answer_problem};
+use towline_cloud_api::{ErrorCode, Login, LoginGranted, Page, Problem};
+use towline_transport::tls::{self, Trust};
+
+const LIMIT: Duration = Duration::from_secs(30);
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const PAGE_ITEMS: usize = 100;
+const ROOT: [&str; 2] = ["api", "v1"];
+
+/// A client of `/api/v1`. Failures come back in the words of the closed list.
+pub(crate) struct Api {
+    client: Client,
+    cloud: CloudUrl,
+    root: Url,
+    token: Option<String>,
+}
+
+impl Api {
+    pub(crate) fn new(cloud: &CloudUrl, trust: &Trust, token: Option<&str>) -> Result<Self, Problem> {
+        cloud.check_encryption()?;
+        let tls =
+            tls::client_config(trust, &[b"http/1.1"]).map_err(|error| towline_agent::dial_problem(cloud, &error))?;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(Arc::unwrap_or_clone(tls))
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .timeout(LIMIT)
+            .connect_timeout(CONNECT_LIMIT)
+            .user_agent(concat!("towline/", env!("CARGO_PKG_VERSION")));
+        if cloud.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let unusable = |error: &dyn StdError| Problem::new(ErrorCode::BadRequest, format!("{cloud}: {error}"));
+        let client = builder.build().map_err(|error| unusable(&error))?;
+        let root = cloud.to_string().parse().map_err(|error| unusable(&error))?;
+        Ok(Self { client, cloud: cloud.clone(), root, token: token.map(Into::into) })
+    }
+
+    /// Trades a password for a token.
+    pub(crate) async fn login(&self, user: &str, password: &str) -> Result<LoginGranted, Problem> {
+        self.post(&["login"], &Login { user: user.into(), password: password.into() }).await
+    }
+
+    pub(crate) async fn get<A: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<A, Problem> {
+        let answer = self.send(Method::GET, path, query, None::<&()>).await?;
+        self.parsed(&answer)
+    }
+
+    pub(crate) async fn post<A: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<A, Problem> {
+        let answer = self.send(Method::POST, path, &[], Some(body)).await?;
+        self.parsed(&answer)
+    }
+
+    /// A POST without a body, whose answer does not matter.
+    pub(crate) async fn post_nothing(&self, path: &[&str]) -> Result<(), Problem> {
+        self.send(Method::POST, path, &[], None::<&()>).await.map(drop)
+    }
+
+    pub(crate) async fn delete(&self, path: &[&str]) -> Result<(), Problem> {
+        self.send(Method::DELETE, path, &[], None::<&()>).await.map(drop)
+    }
+
+    /// The objects of a list, page after page, up to `limit`.
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<Vec<T>, Problem> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        while items.len() < limit {
+            let page_items = limit.saturating_sub(items.len()).min(PAGE_ITEMS).to_string();
+            let mut query = query.to_vec();
+            query.push(("limit", &page_items));
+            query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let page: Page<T> = self.get(path, &query).await?;
+            let nothing_came = page.items.is_empty();
+            items.extend(page.items);
+            match page.next {
+                Some(next) if !nothing_came => cursor = Some(next),
+                _ => break,
+            }
+        }
+        items.truncate(limit);
+        Ok(items)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&impl Serialize>,
+    ) -> Result<Vec<u8>, Problem> {
+        let mut url = self.root.clone();
+        match url.path_segments_mut() {
+            Ok(mut segments) => {
+                segments.clear().extend(ROOT).extend(path);
+            }
+            Err(()) => return Err(Problem::new(ErrorCode::BadRequest, format!("{} has no paths", self.cloud))),
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut request = self.client.request(method, url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|error| self.problem(&error))?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(|error| self.problem(&error))?;
+        if status.is_success() { Ok(body.into()) } else { Err(answer_problem(&self.cloud, status.as_u16(), &body)) }
+    }
+
+    fn parsed<A: DeserializeOwned>(&self, body: &[u8]) -> Result<A, Problem> {
+        serde_json::from_slice(body).map_err(|error| {
+            Problem::new(ErrorCode::ProtocolMismatch, format!("{} answered something else: {error}", self.cloud))
+        })
+    }
+
+    fn problem(&self, error: &reqwest::Error) -> Problem {
+        let code = if tls::pin_mismatch(error).is_some() {
+            ErrorCode::PinMismatch
+        } else if is_of_tls(error) {
+            ErrorCode::TlsFailed
+        } else {
+            ErrorCode::CloudUnreachable
+        };
+        Problem::new(code, format!("{}: {}", self.cloud, root_cause(error)))
+    }
+}
+
+/// What lies at the bottom says most: the layers above only repeat that a request failed.
+fn root_cause(error: &dyn StdError) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn is_of_tls(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}

@@ -1,0 +1,230 @@
+//! `towline connect ssh`: the system's own ssh, through `towline server --listen -`.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    process::ExitStatus,
+};
+
+use tokio::process::Command;
+use towline_agent::single_line;
+use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem};
+
+use crate::{
+    access::{Access, PASSWORD_VARIABLE, USER_VARIABLE, variable},
+    args::{Global, Ssh},
+    output::note,
+    reference::{self, Purpose},
+    tunnel::{Tunnel, ended_problem},
+};
+
+const SSH_USER_VARIABLE: &str = "TOWLINE_SSH_USER";
+const TOKEN_VARIABLE: &str = "TOWLINE_TOKEN";
+/// What a shell says of a child that a signal ended: this and the signal.
+const SIGNALLED: i32 = 128;
+
+/// Runs ssh and returns its exit code.
+pub(crate) async fn run(global: &Global, ssh: &Ssh) -> Result<u8, Problem> {
+    let access = Access::resolve(global).await?;
+    let api = access.api()?;
+    let device = reference::device(&api, &ssh.device.device).await?;
+    let endpoint = reference::endpoint(&api, &device, ssh.endpoint.as_deref(), Purpose::Ssh).await?;
+    if !device.online {
+        ask_the_cloud(&access, &device, &endpoint).await?;
+    }
+    if ssh.command.is_empty() {
+        let name = single_line(&device.name);
+        note(&format!("Starting interactive ssh session with {name} ({})", access.cloud));
+    }
+    let program = std::env::current_exe()
+        .map_err(|error| Problem::new(ErrorCode::CommandNotFound, format!("this program itself: {error}")))?;
+    let mut command = Command::new("ssh");
+    command.args(arguments(ssh, &access, &device, &endpoint, &program.into_os_string())?).kill_on_drop(true);
+    if access.for_this_command {
+        // ssh's child uses this login instead of making another; the password goes no further.
+        command.env(TOKEN_VARIABLE, &access.token).env_remove(USER_VARIABLE).env_remove(PASSWORD_VARIABLE);
+    }
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ErrorCode::SshMissing.into(),
+        _ => Problem::new(ErrorCode::SshMissing, error.to_string()),
+    })?;
+    // At a terminal, ctrl-c reaches ssh as well, and what ssh makes of it counts.
+    let failed = |error: io::Error| Problem::new(ErrorCode::SshMissing, error.to_string());
+    loop {
+        tokio::select! {
+            status = child.wait() => return Ok(exit_code(status.map_err(failed)?)),
+            () = terminated() => drop(child.start_kill()),
+            () = interrupted_by_terminal() => {}
+        }
+    }
+}
+
+/// A device that seems offline may be back by now. The cloud knows, and its refusal stands in its audit.
+async fn ask_the_cloud(access: &Access, device: &Device, endpoint: &Endpoint) -> Result<(), Problem> {
+    let tunnel = Tunnel::new(access.clone());
+    let answer = tunnel.open(&device.id, &endpoint.id).await?.accepted().await;
+    tunnel.close().await;
+    answer.map(drop).map_err(|ended| ended_problem(&ended))
+}
+
+fn arguments(
+    ssh: &Ssh,
+    access: &Access,
+    device: &Device,
+    endpoint: &Endpoint,
+    program: &OsStr,
+) -> Result<Vec<OsString>, Problem> {
+    let program = program.to_str().ok_or_else(|| {
+        Problem::new(ErrorCode::CommandNotFound, "this program's path is not UTF-8, which ssh cannot be told")
+    })?;
+    // Ours come first: ssh takes the first value of an option.
+    let mut arguments: Vec<OsString> = vec![
+        "-o".into(),
+        format!("ProxyCommand={}", proxy_command(program, access, device, endpoint)).into(),
+        "-o".into(),
+        format!("HostKeyAlias=towline-{}", device.id).into(),
+        "-o".into(),
+        "CheckHostIP=no".into(),
+    ];
+    for option in &ssh.options {
+        arguments.extend(["-o".into(), option.clone()]);
+    }
+    if let Some(user) = ssh.user.clone().or_else(|| variable(SSH_USER_VARIABLE)) {
+        arguments.extend(["-l".into(), user.into()]);
+    }
+    arguments.extend(["--".into(), destination(device).into()]);
+    arguments.extend(ssh.command.iter().cloned());
+    Ok(arguments)
+}
+
+/// The command that ssh gives to a shell, after it has replaced its own `%` tokens.
+fn proxy_command(program: &str, access: &Access, device: &Device, endpoint: &Endpoint) -> String {
+    let mut words = vec![program.to_owned(), "--cloud".into(), access.cloud.to_string()];
+    words.extend(access.pin.map(|pin| format!("--pin={pin}")));
+    words.push("server".into());
+    words.push(format!("--device={}", device.id));
+    words.push(format!("--endpoint={}", endpoint.id));
+    words.push("--listen=-".into());
+    words.iter().map(|word| quoted(word).replace('%', "%%")).collect::<Vec<_>>().join(" ")
+}
+
+/// One word for a POSIX shell, whatever it holds.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// What ssh shows, and what `Host` in its configuration matches: the device's name if it looks like a host's.
+fn destination(device: &Device) -> String {
+    let name = &device.name;
+    let host_like = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.' | '_');
+    if name.starts_with(|char: char| char.is_ascii_alphanumeric()) && name.chars().all(host_like) {
+        name.clone()
+    } else {
+        format!("towline-{}", device.id)
+    }
+}
+
+fn exit_code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal: Option<i32> = None;
+    let code = status.code().or(signal.map(|signal| SIGNALLED + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => drop(terminate.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}
+
+async fn interrupted_by_terminal() {
+    drop(tokio::signal::ctrl_c().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(name: &str) -> Device {
+        Device {
+            id: "4711".into(),
+            name: name.into(),
+            online: true,
+            enrolled: true,
+            last_seen_at: None,
+            created_at: String::new(),
+            agent_version: None,
+            external_ids: Vec::new(),
+        }
+    }
+
+    fn endpoint() -> Endpoint {
+        Endpoint {
+            id: "42".into(),
+            device_id: "4711".into(),
+            name: "ssh".into(),
+            protocol: towline_cloud_api::Protocol::Passthrough,
+            host: "127.0.0.1".into(),
+            port: 22,
+            created_at: String::new(),
+        }
+    }
+
+    fn access() -> Access {
+        let cloud = "https://127.0.0.1:8443".parse().unwrap();
+        Access { cloud, pin: None, token: "the-secret".into(), for_this_command: false }
+    }
+
+    #[test]
+    fn a_devices_name_cannot_become_an_option_or_a_command() {
+        for (name, destination_shown) in [
+            ("pump-7", "pump-7"),
+            ("plc.local", "plc.local"),
+            ("-oProxyCommand=x", "towline-4711"),
+            ("a b", "towline-4711"),
+            ("a;b", "towline-4711"),
+            ("user@host", "towline-4711"),
+            ("", "towline-4711"),
+            ("pümp", "towline-4711"),
+        ] {
+            assert_eq!(destination(&device(name)), destination_shown);
+        }
+    }
+
+    #[test]
+    fn the_proxy_command_survives_ssh_and_the_shell_and_holds_no_secret() {
+        let command = proxy_command("/opt/it's 100% here/towline", &access(), &device("pump-7"), &endpoint());
+
+        assert_eq!(
+            command,
+            r"'/opt/it'\''s 100%% here/towline' '--cloud' 'https://127.0.0.1:8443' 'server' '--device=4711' '--endpoint=42' '--listen=-'"
+        );
+    }
+
+    #[test]
+    fn host_key_checking_stays_on_under_a_name_of_its_own() {
+        let ssh = Ssh {
+            device: crate::args::DeviceArg { device: "pump-7".into() },
+            endpoint: None,
+            user: Some("root".into()),
+            options: vec!["HostKeyAlias=other".into()],
+            command: vec!["exit 7".into()],
+        };
+        let arguments = arguments(&ssh, &access(), &device("pump-7"), &endpoint(), OsStr::new("/towline")).unwrap();
+        let line = arguments.join(OsStr::new(" ")).into_string().unwrap();
+
+        assert!(line.contains("-o HostKeyAlias=towline-4711 -o CheckHostIP=no -o HostKeyAlias=other"), "{line}");
+        assert!(line.ends_with("-l root -- pump-7 exit 7"), "{line}");
+        assert!(!line.contains("StrictHostKeyChecking") && !line.contains("the-secret"), "{line}");
+    }
+}

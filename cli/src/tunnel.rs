@@ -1,0 +1,134 @@
+//! One tunnel session to the cloud for all connections of a command; a broken one is made again when it is needed.
+
+use std::time::Duration;
+
+use http::{HeaderValue, header};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+    time::Instant,
+};
+use towline_agent::{Backoff, dial_problem};
+use towline_cloud_api::{ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
+use towline_transport::{Options, dial};
+use towline_tunnel_proto::{
+    CarrierKind, Code, Config, Limits, Open,
+    driver::{By, Channel, Ended, Mux},
+};
+
+use crate::access::Access;
+
+const TUNNEL_PATH: &str = "/api/v1/tunnel";
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
+const MAX_WAITING: usize = 1024;
+
+/// A handle of the session. It is made at the first [`Tunnel::open`].
+pub(crate) struct Tunnel {
+    requests: mpsc::Sender<Request>,
+    keeper: JoinHandle<()>,
+}
+
+struct Request {
+    open: Open,
+    reply: oneshot::Sender<Result<Channel, Problem>>,
+}
+
+impl Tunnel {
+    pub(crate) fn new(access: Access) -> Self {
+        let (requests, waiting) = mpsc::channel(MAX_WAITING);
+        Self { requests, keeper: tokio::spawn(keep(access, waiting)) }
+    }
+
+    /// A channel to an endpoint. Data may be sent at once; a refusal comes through the channel.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling gives the channel up.
+    pub(crate) async fn open(&self, device_id: &str, endpoint_id: &str) -> Result<Channel, Problem> {
+        let (reply, answer) = oneshot::channel();
+        let open = Open::to(format!("towline:device/{device_id}/endpoint/{endpoint_id}"));
+        let stopped = || Problem::new(ErrorCode::SessionLost, "the session was closed");
+        self.requests.send(Request { open, reply }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Ends the session with a farewell.
+    pub(crate) async fn close(self) {
+        drop(self.requests);
+        drop(self.keeper.await);
+    }
+}
+
+/// What the end of a channel or session means, in the words of the closed list.
+pub(crate) fn ended_problem(ended: &Ended) -> Problem {
+    let code = match ended.by {
+        By::Carrier => ErrorCode::SessionLost,
+        By::Peer | By::Local => ErrorCode::from_tunnel_code(ended.code.0),
+    };
+    Problem::new(code, &*ended.reason)
+}
+
+struct Session {
+    mux: Mux,
+    driver: JoinHandle<Ended>,
+}
+
+/// Owns the session: makes it when a channel is wanted and there is none, with a growing wait after failures.
+async fn keep(access: Access, mut requests: mpsc::Receiver<Request>) {
+    let mut session: Option<Session> = None;
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut not_before = Instant::now();
+    while let Some(Request { open, reply }) = requests.recv().await {
+        if session.as_ref().is_some_and(|session| session.mux.is_ended()) {
+            session = None;
+        }
+        let current = match session.take() {
+            Some(current) => current,
+            None => {
+                tokio::time::sleep_until(not_before).await;
+                match connect(&access).await {
+                    Ok(made) => {
+                        backoff.reset();
+                        made
+                    }
+                    Err(problem) => {
+                        not_before = Instant::now() + backoff.next_wait(u64::MAX);
+                        // Whoever waited for the same attempt gets the same answer.
+                        while let Ok(waiting) = requests.try_recv() {
+                            drop(waiting.reply.send(Err(problem.clone())));
+                        }
+                        drop(reply.send(Err(problem)));
+                        continue;
+                    }
+                }
+            }
+        };
+        drop(reply.send(current.mux.open(open).map_err(|ended| ended_problem(&ended))));
+        session = Some(current);
+    }
+    if let Some(Session { mux, driver }) = session {
+        mux.close(Code::NO_ERROR, "");
+        drop(tokio::time::timeout(FAREWELL_LIMIT, driver).await);
+    }
+}
+
+async fn connect(access: &Access) -> Result<Session, Problem> {
+    let cloud = &access.cloud;
+    cloud.check_encryption()?;
+    let mut bearer = HeaderValue::try_from(format!("Bearer {}", access.token))
+        .map_err(|_| Problem::new(ErrorCode::Unauthenticated, "the token has characters that no token has"))?;
+    bearer.set_sensitive(true);
+    let options = Options {
+        trust: access.trust(),
+        alpn: vec![b"http/1.1".to_vec()],
+        headers: vec![(header::AUTHORIZATION, bearer)],
+        subprotocol: Some(SUBPROTOCOL_TUNNEL.into()),
+        ..Options::default()
+    };
+    let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
+    let carrier = dialled.await.map_err(|error| dial_problem(cloud, &error))?;
+    let (mux, driver) = Mux::new(carrier, Config::dialer(CarrierKind::Negotiated), Limits::default());
+    Ok(Session { mux, driver: tokio::spawn(driver) })
+}

@@ -27,8 +27,6 @@ pub struct Carried {
     pub sent_bytes: u64,
     /// Bytes from the channel to the local stream.
     pub received_bytes: u64,
-    /// Whether the local stream was the last to have said all: its last bytes may still be under way in this process.
-    pub finished_last: bool,
     /// How it ended: both sides had said all, or one of them broke.
     pub end: Result<(), Break>,
 }
@@ -76,13 +74,8 @@ where
         }
         Err(broken) => Err(broken),
     };
-    let Progress { sent, received, finished_last, .. } = progress;
-    Carried {
-        sent_bytes: sent.into_inner(),
-        received_bytes: received.into_inner(),
-        finished_last: finished_last.into_inner(),
-        end,
-    }
+    let Progress { sent, received, .. } = progress;
+    Carried { sent_bytes: sent.into_inner(), received_bytes: received.into_inner(), end }
 }
 
 /// What one direction lets the other know.
@@ -92,10 +85,6 @@ struct Progress {
     received: AtomicU64,
     /// The local stream has said all.
     local_finished: AtomicBool,
-    /// The peer has said all.
-    peer_finished: AtomicBool,
-    /// The peer had said all before the local stream did.
-    finished_last: AtomicBool,
     /// The peer no longer reads.
     stopped: AtomicBool,
 }
@@ -120,7 +109,6 @@ async fn local_to_channel(
         };
         if count == 0 {
             progress.local_finished.store(true, Ordering::Relaxed);
-            progress.finished_last.store(progress.peer_finished.load(Ordering::Relaxed), Ordering::Relaxed);
             send.finish()?;
             return Ok(());
         }
@@ -155,7 +143,6 @@ async fn channel_to_local(
             write(writer, &data, half).await?;
             progress.received.fetch_add(u64::try_from(data.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
-        progress.peer_finished.store(true, Ordering::Relaxed);
         // A peer that has gone already needs no end of file.
         match writer.shutdown().await {
             Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(Break::Local(error)),
@@ -244,7 +231,7 @@ mod tests {
         assert_eq!(answer, [7; 100_000]);
 
         let carried = carried.await.unwrap();
-        assert!(carried.end.is_ok() && carried.finished_last, "{carried:?}");
+        assert!(carried.end.is_ok(), "{carried:?}");
         assert_eq!((carried.sent_bytes, carried.received_bytes), (100_000, 8));
     }
 

@@ -1,7 +1,7 @@
 //! The paths that the benches measure: all parts in one process, bytes over loopback.
 //!
 //! ```
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 //! let runtime = tokio::runtime::Runtime::new()?;
 //! runtime.block_on(async {
 //!     let path = towline_benches::Path::open(towline_benches::Kind::TunnelTcp).await?;

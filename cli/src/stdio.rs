@@ -4,7 +4,6 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::io::{AsyncWrite, Stdout, stdin, stdout};
@@ -13,9 +12,6 @@ use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem};
 use towline_tunnel_proto::Code;
 
 use crate::tunnel::{Tunnel, ended_problem};
-
-/// How long the last bytes may take to leave before the session is closed.
-const LAST_BYTES: Duration = Duration::from_millis(300);
 
 /// Carries standard input to the endpoint and its answer to standard output, until both have ended.
 pub(crate) async fn run(tunnel: Tunnel, device: &Device, endpoint: &Endpoint) -> Result<(), Problem> {
@@ -30,10 +26,6 @@ pub(crate) async fn run(tunnel: Tunnel, device: &Device, endpoint: &Endpoint) ->
             Err(Problem::new(ErrorCode::BadRequest, format!("standard input or output: {error}")))
         }
     };
-    if outcome.is_ok() && carried.finished_last {
-        // Closing the session throws away what has not left yet, and nothing tells when it has.
-        tokio::time::sleep(LAST_BYTES).await;
-    }
     tunnel.close().await;
     outcome
 }

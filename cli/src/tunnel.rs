@@ -21,7 +21,8 @@ use crate::access::Access;
 const TUNNEL_PATH: &str = "/api/v1/tunnel";
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-const FAREWELL_LIMIT: Duration = Duration::from_secs(3);
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+const FAREWELL_LIMIT: Duration = Duration::from_secs(6);
 const MAX_WAITING: usize = 1024;
 
 /// A handle of the session. It is made at the first [`Tunnel::open`].
@@ -109,6 +110,8 @@ async fn keep(access: Access, mut requests: mpsc::Receiver<Request>) {
         session = Some(current);
     }
     if let Some(Session { mux, driver }) = session {
+        // The last bytes may still wait for credit or for the carrier.
+        drop(tokio::time::timeout(DRAIN_LIMIT, mux.drained()).await);
         mux.close(Code::NO_ERROR, "");
         drop(tokio::time::timeout(FAREWELL_LIMIT, driver).await);
     }

@@ -143,7 +143,7 @@ pub fn valid_session(script: &[u8]) -> Vec<u8> {
                 next += 2 * (1 + u32::from(script.byte() % 3));
                 let mut wanted = Open::to("x".repeat(script.below(64)));
                 wanted.urgency = Urgency(script.byte() % 8);
-                if script.byte() % 2 == 0 {
+                if script.byte().is_multiple_of(2) {
                     wanted.fields.insert(FieldKey(script.byte()), vec![script.byte(); script.below(40)]);
                 }
                 frames.push(Frame::Open { channel, credit: script.below(10_000) as u64, open: wanted });
@@ -151,7 +151,7 @@ pub fn valid_session(script: &[u8]) -> Vec<u8> {
             }
             2..=4 => {
                 let Some(channel) = pick(&mut script) else { continue };
-                let fin = script.byte() % 8 == 0;
+                let fin = script.byte().is_multiple_of(8);
                 let data = Bytes::from(vec![script.byte(); script.below(300).max(1)]);
                 frames.push(Frame::Data { channel, data, fin });
                 open.retain(|other| !(fin && *other == channel));
@@ -165,7 +165,7 @@ pub fn valid_session(script: &[u8]) -> Vec<u8> {
                 let channel = pick(&mut script).unwrap_or(ChannelId::SESSION);
                 frames.push(Frame::Credit { channel, limit: 1 << (script.byte() % 62) });
             }
-            7 => frames.push(Frame::Ping { id: script.byte().into(), pong: script.byte() % 2 == 0 }),
+            7 => frames.push(Frame::Ping { id: script.byte().into(), pong: script.byte().is_multiple_of(2) }),
             _ => frames.push(Frame::Ignored(FrameHeader {
                 frame_type: FrameType(0x40 + script.byte() % 0x40),
                 flags: script.byte(),

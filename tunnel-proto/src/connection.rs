@@ -481,6 +481,14 @@ impl Connection {
                             || !self.data.is_empty()))))
     }
 
+    /// Whether data, or the end of a direction, still waits here for credit or for the carrier. What
+    /// [`Connection::poll_transmit`] has handed out counts as sent.
+    pub fn has_unsent(&self) -> bool {
+        self.phase != Phase::Ended
+            && (!self.output.is_empty()
+                || self.channels.values().any(|channel| channel.unsent_bytes > 0 || channel.fin == Fin::Wanted))
+    }
+
     /// Bytes received and not yet consumed, over all channels: what the peer makes this side hold.
     pub fn buffered_bytes(&self) -> u64 {
         self.received.saturating_sub(self.consumed)

@@ -122,6 +122,7 @@ impl Mux {
                 channels: BTreeMap::new(),
                 incoming: VecDeque::new(),
                 driver: None,
+                draining: false,
                 ended: None,
             }),
             changed: Notify::new(),
@@ -196,6 +197,21 @@ impl Mux {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Waits until everything that was sent, ends of directions included, has been handed to the carrier, or the session
+    /// has ended. A [`Mux::close`] after that loses nothing that this side sent.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn drained(&self) {
+        self.0
+            .when(|state| {
+                state.draining = true;
+                (state.ended.is_some() || !state.connection.has_unsent()).then_some(())
+            })
+            .await;
+    }
+
     /// Waits for the end of the session.
     ///
     /// # Cancel safety
@@ -253,7 +269,7 @@ impl Incoming {
 /// What the handles and the driver share.
 struct Shared {
     state: Mutex<State>,
-    /// Rings when `incoming`, `hello` or `ended` change.
+    /// Rings when `incoming`, `hello` or `ended` change, and when all has been handed to the carrier.
     changed: Notify,
     began: Instant,
 }
@@ -264,6 +280,8 @@ struct State {
     channels: BTreeMap<ChannelId, Handle>,
     incoming: VecDeque<(ChannelId, Open)>,
     driver: Option<Waker>,
+    /// Somebody waits, or has waited, for everything to be sent.
+    draining: bool,
     ended: Option<Ended>,
 }
 

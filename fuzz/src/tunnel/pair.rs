@@ -38,8 +38,8 @@ pub fn two_connections(input: &[u8]) {
             2 | 3 => sides[who].send(&mut script),
             4 => sides[who].finish(&mut script),
             5 => sides[who].consume(&mut script),
-            6 if script.byte() % 4 == 0 => {
-                let reset = script.byte() % 2 == 0;
+            6 if script.byte().is_multiple_of(4) => {
+                let reset = script.byte().is_multiple_of(2);
                 let id = sides[who].end(&mut script, reset);
                 if let Some(id) = id {
                     sides[other].cut_short(id, reset);

@@ -29,7 +29,7 @@ const BATCH_PIECES: usize = 64;
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 128 * 1024;
 /// How long a farewell may take.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The future that moves a session's bytes: spawn it. Ends with the session, after the farewell has been sent.
 #[must_use = "nothing moves unless the driver is polled"]
@@ -204,12 +204,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             bytes += piece.len();
             self.batch.push_back(piece);
         }
+        let drained = state.draining && !state.connection.has_unsent();
         // Room that was made is told at once, so that senders fill it while the carrier writes.
         while let Ok(Some(event)) = state.connection.poll_event() {
             state.apply(event, &mut writable);
         }
         drop(state);
         writable.into_iter().for_each(Waker::wake);
+        if drained {
+            self.shared.changed.notify_waiters();
+        }
         if !vectored && self.batch.len() > 1 {
             let mut gathered = BytesMut::with_capacity(bytes);
             for piece in self.batch.drain(..) {

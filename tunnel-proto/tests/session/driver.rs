@@ -209,3 +209,20 @@ async fn a_thousand_channels_one_after_the_other_leave_nothing_behind() {
     near.close(Code::NO_ERROR, "");
     soon(server).await.unwrap();
 }
+
+#[tokio::test]
+async fn nothing_is_lost_by_a_close_after_all_was_drained() {
+    for _ in 0..20 {
+        let (near, far) = session(64);
+        let mut channel = near.open(Open::to("x")).unwrap();
+        let mut other = soon(far.accept()).await.unwrap().accept(Fields::new());
+        let data = noise(20_000);
+        soon(channel.send(data.clone())).await.unwrap();
+        soon(channel.finish()).await.unwrap();
+        soon(near.drained()).await;
+        near.close(Code::NO_ERROR, "");
+        let mut all = Vec::new();
+        soon(other.read_to_end(&mut all)).await.unwrap();
+        assert!(all == data);
+    }
+}

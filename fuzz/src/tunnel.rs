@@ -137,7 +137,7 @@ pub fn valid_session(script: &[u8]) -> Vec<u8> {
     let mut next = 1;
     while !script.is_empty() && frames.len() < 200 {
         let pick = |script: &mut Script<'_>| open.get(script.below(open.len().max(1))).copied();
-        match script.byte() % 9 {
+        match script.byte() % 10 {
             0 | 1 => {
                 let channel = ChannelId(next);
                 next += 2 * (1 + u32::from(script.byte() % 3));
@@ -166,6 +166,7 @@ pub fn valid_session(script: &[u8]) -> Vec<u8> {
                 frames.push(Frame::Credit { channel, limit: 1 << (script.byte() % 62) });
             }
             7 => frames.push(Frame::Ping { id: script.byte().into(), pong: script.byte().is_multiple_of(2) }),
+            8 => frames.push(Frame::Drain { retry_after_millis: script.byte().into(), reason: "an update".into() }),
             _ => frames.push(Frame::Ignored(FrameHeader {
                 frame_type: FrameType(0x40 + script.byte() % 0x40),
                 flags: script.byte(),

@@ -92,6 +92,8 @@ codes! {
     QUOTA = 0x35;
     /// The cloud failed.
     CLOUD_FAILED = 0x36;
+    /// The device is disabled.
+    DEVICE_DISABLED = 0x37;
 }
 
 impl core::fmt::Display for Code {

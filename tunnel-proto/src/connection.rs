@@ -156,6 +156,13 @@ pub enum Event {
         /// Why, for a person.
         reason: String,
     },
+    /// The peer will go away soon: nothing more can be opened, what is open goes on until it ends or the peer closes.
+    Draining {
+        /// When to come back, in milliseconds from now.
+        retry_after_millis: u32,
+        /// Why, for a person.
+        reason: String,
+    },
     /// The peer ended the session. Nothing follows.
     Closed {
         /// Why.
@@ -185,6 +192,9 @@ pub struct Connection {
     /// HELLO is out.
     introduced: bool,
     farewell: Option<(Code, String)>,
+    drain_unsaid: Option<(u32, String)>,
+    /// The peer has said that it will go away.
+    peer_drains: bool,
     input: Input,
     /// Pieces of frames already cut, header and payload apart.
     output: VecDeque<Bytes>,
@@ -252,6 +262,8 @@ impl Connection {
             failed: None,
             introduced: false,
             farewell: None,
+            drain_unsaid: None,
+            peer_drains: false,
             input: Input::new(with_preamble),
             output,
             headers: BytesMut::new(),
@@ -293,6 +305,9 @@ impl Connection {
         let window = u64::from(self.config.channel_window_bytes);
         if self.phase == Phase::Running && self.local_count >= self.peer_max_channels {
             return Err(Error::Refused { by: "the peer", reason: "as many channels are open as it allows" });
+        }
+        if self.peer_drains {
+            return Err(Error::Refused { by: "the peer", reason: "it is going down" });
         }
         if self.windows.saturating_add(window) > self.limits.max_buffered_bytes {
             return Err(Error::Refused {
@@ -453,6 +468,14 @@ impl Connection {
         Ok(())
     }
 
+    /// Tells the peer that this side will go away soon, and when to come back. It opens nothing more; what is open goes
+    /// on. The last call counts.
+    pub fn drain(&mut self, retry_after_millis: u32, reason: &str) {
+        if self.phase != Phase::Ended {
+            self.drain_unsaid = Some((retry_after_millis, self.cut_reason(reason)));
+        }
+    }
+
     /// Ends the session. [`Connection::poll_transmit`] has the farewell; what was not yet sent is thrown away.
     pub fn close(&mut self, code: Code, reason: &str) {
         if self.phase != Phase::Ended {
@@ -475,7 +498,8 @@ impl Connection {
                     || self.pong_unsaid.is_some()
                     || self.ping_unsaid
                     || (self.phase == Phase::Running
-                        && (!self.control.is_empty()
+                        && (self.drain_unsaid.is_some()
+                            || !self.control.is_empty()
                             || !self.refusals.is_empty()
                             || self.connection_credit_is_due()
                             || !self.data.is_empty()))))

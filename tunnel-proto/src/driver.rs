@@ -47,7 +47,7 @@ use std::{
     string::String,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -123,6 +123,7 @@ impl Mux {
                 incoming: VecDeque::new(),
                 driver: None,
                 draining: false,
+                peer_drains: None,
                 ended: None,
             }),
             changed: Notify::new(),
@@ -184,6 +185,24 @@ impl Mux {
                 (None, None) => None,
             })
             .await
+    }
+
+    /// Tells the peer that this side will go away soon and when to come back. The peer opens nothing more; what is open
+    /// goes on until it ends, or until [`Mux::close`].
+    pub fn drain(&self, retry_after: Duration, reason: &str) {
+        let mut state = self.0.lock();
+        state.connection.drain(u32::try_from(retry_after.as_millis()).unwrap_or(u32::MAX), reason);
+        state.wake_driver();
+    }
+
+    /// Waits until the peer says that it will go away: when to come back, and why. Never, if it does not say so before
+    /// the session ends.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn draining(&self) -> (Duration, String) {
+        self.0.when(|state| state.peer_drains.clone()).await
     }
 
     /// Ends the session and tells the peer why. Channels end with the same code.
@@ -269,7 +288,7 @@ impl Incoming {
 /// What the handles and the driver share.
 struct Shared {
     state: Mutex<State>,
-    /// Rings when `incoming`, `hello` or `ended` change, and when all has been handed to the carrier.
+    /// Rings when `incoming`, `hello`, `peer_drains` or `ended` change, and when all has been handed to the carrier.
     changed: Notify,
     began: Instant,
 }
@@ -282,6 +301,7 @@ struct State {
     driver: Option<Waker>,
     /// Somebody waits, or has waited, for everything to be sent.
     draining: bool,
+    peer_drains: Option<(Duration, String)>,
     ended: Option<Ended>,
 }
 

@@ -58,6 +58,8 @@ impl FrameType {
     pub const CREDIT: Self = Self(0x05);
     /// Are you there? Flag 0x01: yes.
     pub const PING: Self = Self(0x08);
+    /// The sender will go away soon: open nothing more, come back later.
+    pub const DRAIN: Self = Self(0x0a);
     /// Versions, capabilities, limits. The first frame in each direction.
     pub const HELLO: Self = Self(0x0b);
     /// The end of the session.
@@ -119,7 +121,7 @@ impl FrameHeader {
             FrameType::OPEN | FrameType::ACCEPT | FrameType::RESET | FrameType::STOP => (0, !on_session),
             FrameType::CREDIT => (0, true),
             FrameType::PING => (FLAG, on_session),
-            FrameType::HELLO | FrameType::CLOSE => (0, on_session),
+            FrameType::HELLO | FrameType::DRAIN | FrameType::CLOSE => (0, on_session),
             ignorable if ignorable.is_ignorable() => (0xff, true),
             other => return Err(Error::Unsupported { what: "frame type", value: i64::from(other.0) }),
         };
@@ -273,6 +275,13 @@ pub enum Frame {
     },
     /// What each side says first.
     Hello(Hello),
+    /// The sender will go away soon.
+    Drain {
+        /// When to come back, in milliseconds from now.
+        retry_after_millis: u32,
+        /// Why, for a person.
+        reason: String,
+    },
     /// The end of the session.
     Close {
         /// Why.
@@ -330,6 +339,7 @@ impl Frame {
             Self::Credit { channel, .. } => (FrameType::CREDIT, 0, *channel),
             Self::Ping { pong, .. } => (FrameType::PING, u8::from(*pong), ChannelId::SESSION),
             Self::Hello(_) => (FrameType::HELLO, 0, ChannelId::SESSION),
+            Self::Drain { .. } => (FrameType::DRAIN, 0, ChannelId::SESSION),
             Self::Close { .. } => (FrameType::CLOSE, 0, ChannelId::SESSION),
             Self::Ignored(header) => (header.frame_type, header.flags, header.channel),
         };
@@ -352,6 +362,10 @@ impl Frame {
             }
             Self::Reset { code, reason, .. } | Self::Stop { code, reason, .. } | Self::Close { code, reason } => {
                 payload.put_u32(code.0);
+                payload.put_slice(reason.as_bytes());
+            }
+            Self::Drain { retry_after_millis, reason } => {
+                payload.put_u32(*retry_after_millis);
                 payload.put_slice(reason.as_bytes());
             }
             Self::Credit { limit, .. } => payload.put_u64(*limit),
@@ -382,7 +396,7 @@ pub(crate) fn check_length(header: &FrameHeader, limits: &Limits) -> Result<(), 
             let max = limits.max_control_bytes as u64;
             if length > max { too_long("max_control_bytes", max) } else { Ok(()) }
         }
-        FrameType::RESET | FrameType::STOP | FrameType::CLOSE => {
+        FrameType::RESET | FrameType::STOP | FrameType::DRAIN | FrameType::CLOSE => {
             let max = limits.max_reason_bytes as u64 + 4;
             if length > max { too_long("max_reason_bytes", max) } else { Ok(()) }
         }
@@ -417,6 +431,11 @@ pub(crate) fn decode_control(header: FrameHeader, payload: &[u8], limits: &Limit
         FrameType::CREDIT => Frame::Credit { channel, limit: credit(reader.u64().ok_or(short("CREDIT"))?)? },
         FrameType::PING => Frame::Ping { id: reader.u64().ok_or(short("PING"))?, pong: header.flags & FLAG != 0 },
         FrameType::HELLO => Frame::Hello(Hello::decode(&mut reader)?),
+        FrameType::DRAIN => {
+            // The same shape as a code and a reason.
+            let (Code(retry_after_millis), reason) = why(&mut reader, limits)?;
+            Frame::Drain { retry_after_millis, reason }
+        }
         FrameType::CLOSE => {
             let (code, reason) = why(&mut reader, limits)?;
             Frame::Close { code, reason }

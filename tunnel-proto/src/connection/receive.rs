@@ -128,6 +128,10 @@ impl Connection {
         match frame {
             Frame::Hello(_) => return Err(Error::Malformed { what: "session", reason: "a second HELLO" }),
             Frame::Close { code, reason } => self.handle_close(code, reason),
+            Frame::Drain { retry_after_millis, reason } => {
+                self.peer_drains = true;
+                self.events.push_back(Event::Draining { retry_after_millis, reason });
+            }
             Frame::Ping { id, pong: false } => self.pong_unsaid = Some(id),
             Frame::Ping { id, pong: true } => {
                 if self.ping == Some(id) {

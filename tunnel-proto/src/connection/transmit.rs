@@ -66,6 +66,10 @@ impl Connection {
         if self.phase == Phase::Hello {
             return false;
         }
+        if let Some((retry_after_millis, reason)) = self.drain_unsaid.take() {
+            self.put(&Frame::Drain { retry_after_millis, reason });
+            return true;
+        }
         if self.connection_credit_is_due() {
             self.receive_limit = self.next_receive_limit();
             self.put(&Frame::Credit { channel: ChannelId::SESSION, limit: self.receive_limit });

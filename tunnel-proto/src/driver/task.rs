@@ -274,6 +274,10 @@ impl State {
                 self.hello = Some(hello);
                 return true;
             }
+            Event::Draining { retry_after_millis, reason } => {
+                self.peer_drains = Some((Duration::from_millis(retry_after_millis.into()), reason));
+                return true;
+            }
             Event::Opened { channel, open } => {
                 self.incoming.push_back((channel, open));
                 self.channels.insert(channel, super::channel::Handle::default());

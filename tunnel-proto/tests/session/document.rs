@@ -76,6 +76,10 @@ fn vectors() -> Vec<(&'static str, Frame)> {
         ),
         (include_str!("../../vectors/pong.hex"), Frame::Ping { id: 0x0102_0304_0506_0708, pong: true }),
         (
+            include_str!("../../vectors/drain.hex"),
+            Frame::Drain { retry_after_millis: 20_000, reason: "an update".into() },
+        ),
+        (
             include_str!("../../vectors/close.hex"),
             Frame::Close { code: Code::REPLACED, reason: "the same device connected again".into() },
         ),

@@ -226,3 +226,12 @@ async fn nothing_is_lost_by_a_close_after_all_was_drained() {
         assert!(all == data);
     }
 }
+
+#[tokio::test]
+async fn a_peer_that_goes_away_soon_is_heard() {
+    let (near, far) = session(1024);
+    soon(near.connected()).await.unwrap();
+    far.drain(Duration::from_secs(3), "an update");
+    assert_eq!(soon(near.draining()).await, (Duration::from_secs(3), "an update".into()));
+    assert!(near.open(Open::to("x")).is_err() && !near.is_ended());
+}

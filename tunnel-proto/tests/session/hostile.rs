@@ -208,6 +208,7 @@ fn unknown_flags_and_types_in_the_wrong_place_are_refused() {
         (FrameType::OPEN, 0, 0),
         (FrameType::PING, 0, 1),
         (FrameType::CLOSE, 0, 1),
+        (FrameType::DRAIN, 0, 1),
     ] {
         let mut header = BytesMut::new();
         FrameHeader { frame_type, flags, length: 0, channel: ChannelId(channel) }.encode(&mut header);

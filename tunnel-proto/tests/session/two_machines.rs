@@ -300,3 +300,18 @@ fn misuse_is_told_apart_from_channels_that_are_gone() {
     assert_eq!(pair.far.consumed(id, 1000), Ok(()));
     assert!(matches!(pair.near.finish(towline_tunnel_proto::ChannelId(99)), Err(Error::Misuse(_))));
 }
+
+#[test]
+fn a_side_that_goes_away_soon_says_when_to_come_back_and_what_is_open_goes_on() {
+    let mut pair = Pair::connected();
+    let id = pair.near.open(Open::to("x")).unwrap();
+    pair.settle();
+    pair.far.accept(id, Fields::new()).unwrap();
+    pair.far.drain(7_000, "an update");
+    let (near, _) = pair.settle();
+    assert!(near.contains(&Event::Draining { retry_after_millis: 7_000, reason: "an update".into() }));
+    assert!(matches!(pair.near.open(Open::to("y")), Err(Error::Refused { by: "the peer", .. })));
+    pair.near.send(id, &mut Bytes::from_static(b"still here")).unwrap();
+    let (_, far) = pair.settle();
+    assert_eq!(data_of(&far, id), b"still here");
+}

@@ -5,7 +5,7 @@ use std::{future::Future, io::Read as _, path::PathBuf};
 use towline_cloud_api::EnrolmentToken;
 use zeroize::Zeroizing;
 
-use crate::{Agent, CloudUrl, Enrolment, Error, identity::Identity};
+use crate::{Agent, CloudUrl, Enrolment, Error, Log, identity::Identity};
 
 /// The environment variable that holds the enrolment token, so that it need not stand in the process list.
 const TOKEN_VARIABLE: &str = "TOWLINE_ENROL_TOKEN";
@@ -34,6 +34,12 @@ pub struct Args {
     /// Enrol again although there is an identity already; it is replaced.
     #[arg(long)]
     pub re_enrol: bool,
+    /// A TOML file with `version = 1` and settings named like these flags; flags and TOWLINE_* variables win over it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How to log.
+    #[command(flatten)]
+    pub log: Log,
 }
 
 impl Args {

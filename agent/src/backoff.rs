@@ -32,7 +32,7 @@ impl Backoff {
 }
 
 /// A share of `bound` between none and all of it, as `random` says.
-fn fraction(bound: Duration, random: u64) -> Duration {
+pub(crate) fn fraction(bound: Duration, random: u64) -> Duration {
     let bound_nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
     let product = u128::from(bound_nanos) * u128::from(random);
     Duration::from_nanos(u64::try_from(product >> 64).unwrap_or(u64::MAX))

@@ -8,12 +8,12 @@ use towline_cloud_api::{ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
 use towline_transport::{BoxTransport, Carrier, Options, dial};
 use towline_tunnel_proto::{
     CarrierKind, Code, Config, Limits,
-    driver::{Ended, Mux},
+    driver::{By, Ended, Mux},
 };
 
 use crate::{
     Enrolment, Error,
-    backoff::{Backoff, random},
+    backoff::{Backoff, fraction, random},
     dial_problem, enrol,
     identity::Identity,
     serve::serve,
@@ -24,7 +24,10 @@ const TUNNEL_PATH: &str = "/api/v1/agent/tunnel";
 const AGENT_HEADER: HeaderName = HeaderName::from_static("towline-agent");
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A device is back this soon after its cloud is, however long that was away.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+/// What a cloud that goes away may ask for at most.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(10 * 60);
 /// After a "no" that only a person can turn into a "yes".
 const REJECTED_WAIT: Duration = Duration::from_secs(5 * 60);
 /// A session that lasted this long counts as a success.
@@ -47,8 +50,8 @@ pub struct Agent {
 enum Outcome {
     /// No session came about.
     Failed { phase: &'static str, problem: Problem },
-    /// There was a session, for this long.
-    Ended { ended: Ended, lasted: Duration },
+    /// There was a session, for this long. The cloud may have said before when to come back.
+    Ended { ended: Ended, lasted: Duration, come_back: Option<Duration> },
 }
 
 impl Agent {
@@ -150,14 +153,24 @@ impl Agent {
         let driver = tokio::spawn(driver);
         let began = Instant::now();
         tracing::info!(cloud = %self.identity.cloud, device = self.identity.device_id, "online");
-        tokio::select! {
-            () = shutdown.as_mut() => {
-                mux.close(Code::SHUTDOWN, "the agent is stopping");
-                drop(tokio::time::timeout(FAREWELL_LIMIT, driver).await);
-                None
-            }
-            () = serve(&mux, self.data_dir.clone(), self.max_channels) => {
-                Some(Outcome::Ended { ended: mux.ended().await, lasted: began.elapsed() })
+        let mut serving = pin!(serve(&mux, self.data_dir.clone(), self.max_channels));
+        let mut come_back = None;
+        loop {
+            tokio::select! {
+                () = shutdown.as_mut() => {
+                    mux.close(Code::SHUTDOWN, "the agent is stopping");
+                    drop(tokio::time::timeout(FAREWELL_LIMIT, driver).await);
+                    return None;
+                }
+                () = serving.as_mut() => {
+                    return Some(Outcome::Ended { ended: mux.ended().await, lasted: began.elapsed(), come_back });
+                }
+                // What is open goes on until the cloud ends it.
+                (after, reason) = mux.draining(), if come_back.is_none() => {
+                    let reason = single_line(&reason);
+                    tracing::info!(seconds = after.as_secs_f32(), reason, "the cloud will go away for a while");
+                    come_back = Some(after.min(LONGEST_ABSENCE));
+                }
             }
         }
     }
@@ -168,7 +181,14 @@ fn next_wait(outcome: &Outcome, backoff: &mut Backoff) -> Duration {
         Outcome::Failed { problem, .. } => {
             matches!(problem.code, ErrorCode::DeviceIdentityRejected | ErrorCode::VersionUnsupported)
         }
-        Outcome::Ended { ended, lasted } => {
+        // It was announced, so it is no failure. The cloud spreads its devices; this spreads them a little more.
+        Outcome::Ended { ended, come_back: Some(after), .. }
+            if ended.code == Code::SHUTDOWN || ended.by == By::Carrier =>
+        {
+            backoff.reset();
+            return *after + fraction(FIRST_WAIT.max(*after / 4), random());
+        }
+        Outcome::Ended { ended, lasted, .. } => {
             if *lasted > STABLE_SESSION {
                 backoff.reset();
             }
@@ -187,7 +207,10 @@ fn log(outcome: &Outcome, wait: Duration) {
             let problem = single_line(&problem.to_string());
             tracing::warn!(next_try, "offline: {phase} failed: {problem}");
         }
-        Outcome::Ended { ended, lasted } => {
+        Outcome::Ended { come_back: Some(_), .. } => {
+            tracing::info!(next_try, "offline: the cloud went away as it had said");
+        }
+        Outcome::Ended { ended, lasted, .. } => {
             let error = ErrorCode::from_tunnel_code(ended.code.0);
             let reason = single_line(&ended.to_string());
             let seconds = lasted.as_secs();
@@ -211,5 +234,21 @@ mod tests {
             assert!(next_wait(&failed(ErrorCode::CloudUnreachable), &mut backoff) <= LONGEST_WAIT);
         }
         assert!(next_wait(&failed(ErrorCode::DeviceIdentityRejected), &mut backoff) >= REJECTED_WAIT);
+    }
+
+    #[test]
+    fn a_cloud_that_said_when_it_is_back_is_not_looked_for_earlier_and_has_not_failed() {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        for _ in 0..20 {
+            backoff.next_wait(0);
+        }
+        let ended = |code| Ended { code, reason: String::new(), by: By::Peer };
+        let after = Duration::from_secs(4);
+        let gone = |code| Outcome::Ended { ended: ended(code), lasted: Duration::ZERO, come_back: Some(after) };
+
+        let wait = next_wait(&gone(Code::SHUTDOWN), &mut backoff);
+        assert!(wait >= after && wait <= after + Duration::from_secs(1), "{wait:?}");
+        assert!(backoff.next_wait(u64::MAX) <= FIRST_WAIT, "it counted as a failure");
+        assert!(next_wait(&gone(Code::REVOKED), &mut backoff) >= REJECTED_WAIT);
     }
 }

@@ -25,11 +25,13 @@
 mod args;
 mod backoff;
 mod cloud_url;
+mod configuration;
 mod connect;
 mod enrol;
 mod error;
 mod http;
 mod identity;
+mod log;
 pub mod policy;
 pub mod pump;
 mod reach;
@@ -40,10 +42,12 @@ mod text;
 pub use args::{Args, default_data_dir};
 pub use backoff::Backoff;
 pub use cloud_url::{CloudUrl, CloudUrlError};
+pub use configuration::configured;
 pub use connect::{Agent, DEFAULT_MAX_CHANNELS};
 pub use enrol::Enrolment;
 pub use error::Error;
 pub use identity::{DeviceKey, Identity, write_atomically};
+pub use log::{Log, LogFormat, LogLevel};
 pub use reach::{answer_problem, dial_problem};
 pub use text::single_line;
 

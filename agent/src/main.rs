@@ -3,8 +3,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use towline_agent::{Error, configured};
 
 /// Towline's agent: makes this machine reachable through a Towline cloud, without an open port.
 #[derive(Parser)]
@@ -16,11 +16,7 @@ struct Program {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Program { args } = Program::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal).with_writer(std::io::stderr).init();
-    match args.run(interrupted()).await {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let problem = error.problem();
@@ -28,6 +24,13 @@ async fn main() -> ExitCode {
             ExitCode::from(problem.code.exit_code())
         }
     }
+}
+
+async fn run() -> Result<(), Error> {
+    let matches = configured(Program::command(), &[], std::env::args_os())?;
+    let Program { args } = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    args.log.start("info");
+    args.run(interrupted()).await
 }
 
 /// Ready when the process is asked to end.

@@ -1,12 +1,17 @@
 //! Which cloud, how to recognise it, and as whom.
 
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use towline_agent::CloudUrl;
 use towline_cloud_api::{ErrorCode, LoginGranted, Problem};
 use towline_transport::tls::{KeyPin, Trust};
 
-use crate::{api::Api, args::Global, session_file::SessionFile};
+use crate::{
+    api::Api,
+    args::{Format, Global},
+    session_file::{self, SessionFile},
+};
 
-const TOKEN_VARIABLE: &str = "TOWLINE_TOKEN";
+pub(crate) const TOKEN_VARIABLE: &str = "TOWLINE_TOKEN";
 pub(crate) const USER_VARIABLE: &str = "TOWLINE_USER";
 pub(crate) const PASSWORD_VARIABLE: &str = "TOWLINE_PASSWORD";
 
@@ -16,8 +21,28 @@ pub(crate) struct Access {
     pub(crate) cloud: CloudUrl,
     pub(crate) pin: Option<KeyPin>,
     pub(crate) token: String,
-    /// The token was got with a password just now, for this command only.
-    pub(crate) for_this_command: bool,
+    pub(crate) origin: Origin,
+}
+
+/// Where a token comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The environment holds it.
+    Variable,
+    /// It was got with the environment's password, for this command only.
+    Password,
+    /// The login that stays.
+    Session {
+        /// As the session file has it.
+        expires_at: String,
+    },
+}
+
+impl Origin {
+    /// Whether a program without this shell's environment would not find the token.
+    pub(crate) fn is_of_this_shell(&self) -> bool {
+        !matches!(self, Self::Session { .. }) || variable(session_file::PATH_VARIABLE).is_some()
+    }
 }
 
 impl Access {
@@ -26,18 +51,48 @@ impl Access {
     pub(crate) async fn resolve(global: &Global) -> Result<Self, Problem> {
         let place = Place::resolve(global)?;
         let Place { cloud, pin, session } = &place;
-        let with = |token, for_this_command| Self { cloud: cloud.clone(), pin: *pin, token, for_this_command };
+        let with = |token, origin| Self { cloud: cloud.clone(), pin: *pin, token, origin };
         if let Some(token) = variable(TOKEN_VARIABLE) {
-            return Ok(with(token, false));
+            return Ok(with(token, Origin::Variable));
         }
         if let (Some(user), Some(password)) = (variable(USER_VARIABLE), variable(PASSWORD_VARIABLE)) {
-            let LoginGranted { token, .. } = place.api()?.login(&user, &password).await?;
-            return Ok(with(token, true));
+            let LoginGranted { token, .. } = place.api()?.login(&user, &password, None).await?;
+            return Ok(with(token, Origin::Password));
         }
         match session {
-            Some(session) => Ok(with(session.token.clone(), false)),
+            Some(session) => {
+                Ok(with(session.token.clone(), Origin::Session { expires_at: session.expires_at.clone() }))
+            }
             None => Err(Problem::new(ErrorCode::Unauthenticated, format!("at {cloud}"))),
         }
+    }
+
+    /// What the token is replaced by once it has ended: that of a login made since, or another for the password. `None`
+    /// if there is no other.
+    pub(crate) async fn renewed(&self) -> Result<Option<Self>, Problem> {
+        let global = Global { output: Format::Table, cloud: Some(self.cloud.clone()), pin: self.pin };
+        let renewed = match self.origin {
+            Origin::Variable => return Ok(None),
+            Origin::Password => Self::resolve(&global).await?,
+            Origin::Session { .. } => match Place::resolve(&global)?.session {
+                Some(SessionFile { token, expires_at, .. }) => {
+                    Self { token, origin: Origin::Session { expires_at }, ..self.clone() }
+                }
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(renewed).filter(|renewed| renewed.token != self.token))
+    }
+
+    /// Whether the token has ended, as far as this machine's clock knows.
+    pub(crate) fn is_over(&self) -> bool {
+        let Origin::Session { expires_at } = &self.origin else { return false };
+        OffsetDateTime::parse(expires_at, &Rfc3339).is_ok_and(|end| end <= OffsetDateTime::now_utc())
+    }
+
+    /// Whether the token was got for this command only.
+    pub(crate) fn is_for_this_command(&self) -> bool {
+        self.origin == Origin::Password
     }
 
     pub(crate) fn trust(&self) -> Trust {
@@ -81,10 +136,28 @@ impl Place {
     }
 }
 
-fn trust(pin: Option<KeyPin>) -> Trust {
+pub(crate) fn trust(pin: Option<KeyPin>) -> Trust {
     pin.map_or(Trust::WebPki, Trust::Pin)
 }
 
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_login_that_stays_is_known_to_be_over() {
+        let is_over = |origin| {
+            let cloud = "https://127.0.0.1:8443".parse().unwrap();
+            Access { cloud, pin: None, token: "secret".into(), origin }.is_over()
+        };
+        let session = |expires_at: &str| Origin::Session { expires_at: expires_at.into() };
+        assert!(is_over(session("2001-01-01T00:00:00Z")));
+        assert!(!is_over(session("2999-01-01T00:00:00.5Z")));
+        assert!(!is_over(session("soon")));
+        assert!(!is_over(Origin::Variable) && !is_over(Origin::Password));
+    }
 }

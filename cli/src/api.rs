@@ -2,16 +2,20 @@
 
 use std::{error::Error as StdError, io, sync::Arc, time::Duration};
 
-use http::Method;
-use reqwest::{Client, Url, redirect};
+use bytes::Bytes;
+use http::{Method, header};
+use reqwest::{Client, Response, Url, redirect};
 use serde::{Serialize, de::DeserializeOwned};
 use towline_agent::{CloudUrl, answer_problem};
 use towline_cloud_api::{ErrorCode, Login, LoginGranted, Page, Problem};
 use towline_transport::tls::{self, Trust};
 
+use crate::progress::waiting;
+
 const LIMIT: Duration = Duration::from_secs(30);
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const PAGE_ITEMS: usize = 100;
+const NOTHING: Option<&()> = None;
 const ROOT: [&str; 2] = ["api", "v1"];
 
 /// A client of `/api/v1`. Failures come back in the words of the closed list.
@@ -32,7 +36,6 @@ impl Api {
             .http1_only()
             .redirect(redirect::Policy::none())
             .referer(false)
-            .timeout(LIMIT)
             .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("towline/", env!("CARGO_PKG_VERSION")));
         if cloud.is_loopback() {
@@ -44,28 +47,65 @@ impl Api {
         Ok(Self { client, cloud: cloud.clone(), root, token: token.map(Into::into) })
     }
 
-    /// Trades a password for a token.
-    pub(crate) async fn login(&self, user: &str, password: &str) -> Result<LoginGranted, Problem> {
-        self.post(&["login"], &Login { user: user.into(), password: password.into() }).await
+    /// Trades a password, and the code of the second factor if there is one, for a token.
+    pub(crate) async fn login(
+        &self,
+        user: &str,
+        password: &str,
+        totp_code: Option<&str>,
+    ) -> Result<LoginGranted, Problem> {
+        let login = Login { user: user.into(), password: password.into(), totp_code: totp_code.map(Into::into) };
+        self.post(&["login"], &login).await
     }
 
     pub(crate) async fn get<A: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<A, Problem> {
-        let answer = self.send(Method::GET, path, query, None::<&()>).await?;
-        self.parsed(&answer)
+        Ok(self.get_dated(path, query).await?.0)
+    }
+
+    /// The answer, and the time of it as the cloud's clock has it.
+    pub(crate) async fn get_dated<A: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<(A, Option<String>), Problem> {
+        let answer = self.send(Method::GET, path, query, NOTHING, Some(LIMIT)).await?;
+        let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok()).map(Into::into);
+        Ok((self.parsed(&self.body(answer).await?)?, date))
+    }
+
+    /// An answer that comes bit by bit, for as long as it takes.
+    pub(crate) async fn get_stream(&self, path: &[&str], query: &[(&str, &str)]) -> Result<Stream<'_>, Problem> {
+        let answer = self.send(Method::GET, path, query, NOTHING, None).await?;
+        Ok(Stream { api: self, answer })
     }
 
     pub(crate) async fn post<A: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<A, Problem> {
-        let answer = self.send(Method::POST, path, &[], Some(body)).await?;
-        self.parsed(&answer)
+        let answer = self.send(Method::POST, path, &[], Some(body), Some(LIMIT)).await?;
+        self.parsed(&self.body(answer).await?)
+    }
+
+    pub(crate) async fn patch<A: DeserializeOwned>(&self, path: &[&str], body: &impl Serialize) -> Result<A, Problem> {
+        let answer = self.send(Method::PATCH, path, &[], Some(body), Some(LIMIT)).await?;
+        self.parsed(&self.body(answer).await?)
+    }
+
+    /// A request whose answer does not matter, as long as it is a success.
+    pub(crate) async fn tell(&self, method: Method, path: &[&str], body: &impl Serialize) -> Result<(), Problem> {
+        self.send(method, path, &[], Some(body), Some(LIMIT)).await.map(drop)
     }
 
     /// A POST without a body, whose answer does not matter.
     pub(crate) async fn post_nothing(&self, path: &[&str]) -> Result<(), Problem> {
-        self.send(Method::POST, path, &[], None::<&()>).await.map(drop)
+        self.send(Method::POST, path, &[], NOTHING, Some(LIMIT)).await.map(drop)
+    }
+
+    /// A PUT without a body, whose answer does not matter.
+    pub(crate) async fn put_nothing(&self, path: &[&str]) -> Result<(), Problem> {
+        self.send(Method::PUT, path, &[], NOTHING, Some(LIMIT)).await.map(drop)
     }
 
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<(), Problem> {
-        self.send(Method::DELETE, path, &[], None::<&()>).await.map(drop)
+        self.send(Method::DELETE, path, &[], NOTHING, Some(LIMIT)).await.map(drop)
     }
 
     /// The objects of a list, page after page, up to `limit`.
@@ -100,7 +140,8 @@ impl Api {
         path: &[&str],
         query: &[(&str, &str)],
         body: Option<&impl Serialize>,
-    ) -> Result<Vec<u8>, Problem> {
+        limit: Option<Duration>,
+    ) -> Result<Response, Problem> {
         let mut url = self.root.clone();
         match url.path_segments_mut() {
             Ok(mut segments) => {
@@ -112,16 +153,28 @@ impl Api {
             url.query_pairs_mut().extend_pairs(query);
         }
         let mut request = self.client.request(method, url);
+        if let Some(limit) = limit {
+            request = request.timeout(limit);
+        }
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.map_err(|error| self.problem(&error))?;
-        let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| self.problem(&error))?;
-        if status.is_success() { Ok(body.into()) } else { Err(answer_problem(&self.cloud, status.as_u16(), &body)) }
+        let asked = async {
+            let answer = request.send().await.map_err(|error| self.problem(&error))?;
+            let status = answer.status();
+            if status.is_success() {
+                return Ok(answer);
+            }
+            Err(answer_problem(&self.cloud, status.as_u16(), &self.body(answer).await?))
+        };
+        waiting(|| format!("asking {}", self.cloud), asked).await
+    }
+
+    async fn body(&self, answer: Response) -> Result<Vec<u8>, Problem> {
+        answer.bytes().await.map(Into::into).map_err(|error| self.problem(&error))
     }
 
     fn parsed<A: DeserializeOwned>(&self, body: &[u8]) -> Result<A, Problem> {
@@ -139,6 +192,23 @@ impl Api {
             ErrorCode::CloudUnreachable
         };
         Problem::new(code, format!("{}: {}", self.cloud, root_cause(error)))
+    }
+}
+
+/// What comes of an answer, bit by bit.
+pub(crate) struct Stream<'a> {
+    api: &'a Api,
+    answer: Response,
+}
+
+impl Stream<'_> {
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        self.answer.chunk().await.map_err(|error| self.api.problem(&error))
     }
 }
 

@@ -1,19 +1,52 @@
 //! The command line.
 
+mod people;
+mod records;
+
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{Parser, Subcommand, ValueEnum};
-use towline_agent::CloudUrl;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
+use towline_agent::{CloudUrl, Log};
+use towline_cloud::Network;
 use towline_transport::tls::KeyPin;
+
+pub(crate) use self::{
+    people::{DeviceGroups, Grants, Groups, Login, NewPassword, Tokens, Totp, Users},
+    records::{Audit, ExportFormat, Operations, Sessions},
+};
+use crate::{completions, exit_codes};
 
 /// Reach devices behind NAT: SSH, VNC, Telnet and any TCP, through your own cloud.
 #[derive(Parser)]
 #[command(name = "towline", version, max_term_width = 100)]
+#[command(
+    after_long_help = "Exit codes: 0 when it worked, the child's own where one is run, else one that names what \
+                             failed: see `towline exit-codes`."
+)]
 pub(crate) struct Program {
     #[command(flatten)]
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Program {
+    /// The command line as clap has it.
+    pub(crate) fn definition() -> clap::Command {
+        without_empty_variables(Self::command())
+    }
+}
+
+/// An environment variable that is empty counts as one that is not set.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|argument| match argument.get_env() {
+            Some(name) if is_empty(name) => argument.env(None),
+            _ => argument,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// What every command takes.
@@ -44,32 +77,76 @@ pub(crate) enum Command {
     Up(Up),
     /// Run the cloud.
     Cloud(Cloud),
+    /// Write a cloud's database, identity and keys to one file, whether the cloud runs or not.
+    Backup(Backup),
+    /// Make a data folder of a backup.
+    Restore(Restore),
     /// Run this machine's agent: dials out to the cloud and connects what its allow-list allows.
     Agent(towline_agent::Args),
     /// Log in to a cloud; later commands use that login. The password comes from TOWLINE_PASSWORD or a prompt.
     Login(Login),
     /// End the login.
     Logout,
-    /// List, enrol and remove devices.
+    /// Change one's own password. Ends one's other logins.
+    Passwd(NewPassword),
+    /// Set up and remove one's own second factor.
+    #[command(subcommand)]
+    Totp(Totp),
+    /// List, enrol, change and remove devices.
     #[command(subcommand)]
     Devices(Devices),
-    /// List, create and delete what can be reached on a device.
+    /// List, create, change and delete what can be reached on a device.
     #[command(subcommand, visible_alias = "configurations")]
     Endpoints(Endpoints),
     /// Listen on this machine and pass each connection to a device's endpoint.
     Server(Server),
+    /// Run a program of this machine that connects to a device's endpoint; its exit code is passed on.
+    Run(Run),
     /// Connect to a device with a program of this machine.
     #[command(subcommand)]
     Connect(Connect),
+    /// Print an entry for ~/.ssh/config, with which `ssh`, `scp` and `sftp` reach a device by its name.
+    SshConfig(SshConfig),
     /// Attempts to connect.
     #[command(subcommand)]
     Operations(Operations),
     /// Connections that came about: when, how long, how much, why they ended.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Follow what happens: devices, operations and sessions, a line for each change.
+    Events,
     /// Who did what.
     #[command(subcommand)]
     Audit(Audit),
+    /// People who log in.
+    #[command(subcommand)]
+    Users(Users),
+    /// Groups of users: rights are given to them.
+    #[command(subcommand, visible_alias = "user-groups")]
+    Groups(Groups),
+    /// Groups of devices: rights are given on them.
+    #[command(subcommand)]
+    DeviceGroups(DeviceGroups),
+    /// Rights of user groups on device groups.
+    #[command(subcommand)]
+    Grants(Grants),
+    /// Logins that are in force.
+    #[command(subcommand)]
+    Tokens(Tokens),
+    /// Look for what is wrong between this machine, the cloud and a device, and say what to do.
+    Doctor(Doctor),
+    /// Print a script that makes a shell complete commands, devices and endpoints.
+    ///
+    /// bash: `source <(towline completions bash)`, zsh: `source <(towline completions zsh)`,
+    /// fish: `towline completions fish | source`, each in the shell's start-up file.
+    #[command(verbatim_doc_comment)]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// What each exit code means.
+    #[command(after_long_help = exit_codes::table())]
+    ExitCodes,
 }
 
 #[derive(clap::Args)]
@@ -96,19 +173,62 @@ pub(crate) struct Cloud {
     /// The certificate's key in PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Serve plain HTTP to others than this machine: for a proxy in front that ends TLS, on a network of its own.
+    #[arg(long)]
+    pub(crate) plain_from_anywhere: bool,
+    /// A proxy in front, as address or network: its X-Forwarded-For counts, and it may ask without TLS.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    pub(crate) trusted_proxy: Vec<Network>,
+    /// Whatever stands in front has a public certificate: enrolment tokens pin nothing, devices use their own roots.
+    #[arg(long)]
+    pub(crate) web_pki: bool,
+    /// Serve /metrics for Prometheus at this address, in plain HTTP and without a login.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// How long sessions may go on after SIGTERM; a second SIGTERM ends them at once.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub(crate) drain_seconds: u64,
+    /// A TOML file with `version = 1` and settings named like these flags; flags and TOWLINE_* variables win over it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) log: Log,
 }
 
 #[derive(clap::Args)]
-pub(crate) struct Login {
-    /// The cloud's address.
-    #[arg(value_name = "URL")]
-    pub(crate) url: Option<CloudUrl>,
-    /// User name [default: $TOWLINE_USER, or a prompt].
-    #[arg(long, value_name = "USER")]
-    pub(crate) user: Option<String>,
-    /// Read the password from standard input.
+pub(crate) struct Backup {
+    /// The cloud's data folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// The file to write; it must not exist yet.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) secrecy: Secrecy,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Secrecy {
+    /// A file with the passphrase that the backup is encrypted with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Do not encrypt: whoever has the backup has the cloud's keys.
     #[arg(long)]
-    pub(crate) password_stdin: bool,
+    pub(crate) unencrypted: bool,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Restore {
+    /// The backup.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The data folder to make; one that exists must be empty.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// A file with the passphrase that the backup was encrypted with.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -127,16 +247,21 @@ pub(crate) enum Devices {
     },
     /// Show a device.
     #[command(alias = "get")]
-    Show {
-        /// Name, id, or ext:TYPE/VALUE.
-        device: String,
+    Show(DeviceName),
+    /// Give a device another name.
+    Rename {
+        #[command(flatten)]
+        device: DeviceName,
+        /// The new name.
+        new_name: String,
     },
+    /// Keep a device from connecting; its sessions end at once.
+    Disable(DeviceName),
+    /// Let a device connect again.
+    Enable(DeviceName),
     /// Remove a device; its agent is cut off.
     #[command(visible_alias = "delete")]
-    Remove {
-        /// Name, id, or ext:TYPE/VALUE.
-        device: String,
-    },
+    Remove(DeviceName),
 }
 
 #[derive(Subcommand)]
@@ -169,6 +294,15 @@ pub(crate) enum Endpoints {
         #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
     },
+    /// Change an endpoint. A new host or port ends its sessions at once.
+    Update {
+        #[command(flatten)]
+        device: DeviceArg,
+        #[command(flatten)]
+        endpoint: EndpointName,
+        #[command(flatten)]
+        change: EndpointChange,
+    },
     /// Delete an endpoint.
     #[command(alias = "remove")]
     Delete {
@@ -180,9 +314,30 @@ pub(crate) enum Endpoints {
 }
 
 #[derive(clap::Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct EndpointChange {
+    /// A new name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) new_name: Option<String>,
+    /// A new host name or address, as the device sees it.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// A new TCP port.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DeviceName {
+    /// Name, id, or ext:TYPE/VALUE.
+    #[arg(add = ArgValueCompleter::new(completions::devices))]
+    pub(crate) device: String,
+}
+
+#[derive(clap::Args)]
 pub(crate) struct DeviceArg {
     /// Name, id, or ext:TYPE/VALUE.
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", add = ArgValueCompleter::new(completions::devices))]
     pub(crate) device: String,
 }
 
@@ -190,9 +345,11 @@ pub(crate) struct DeviceArg {
 pub(crate) struct EndpointName {
     /// Name or id of the endpoint.
     #[arg(value_name = "ENDPOINT", required_unless_present = "endpoint")]
+    #[arg(add = ArgValueCompleter::new(completions::endpoints))]
     pub(crate) positional: Option<String>,
     /// Name or id of the endpoint.
     #[arg(id = "endpoint", long = "endpoint", value_name = "ENDPOINT", conflicts_with = "positional", alias = "name")]
+    #[arg(add = ArgValueCompleter::new(completions::endpoints))]
     pub(crate) flag: Option<String>,
 }
 
@@ -207,11 +364,29 @@ pub(crate) struct Server {
     #[command(flatten)]
     pub(crate) device: DeviceArg,
     /// Name or id of the endpoint [default: the only PASSTHROUGH].
-    #[arg(long, value_name = "ENDPOINT", alias = "configuration")]
+    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
     pub(crate) endpoint: Option<String>,
-    /// A loopback address with a port (0 for any free one), or `-` for standard input and output.
+    /// A loopback address with a port (0 for any free one), unix:///PATH for a socket that only this user may use, or
+    /// `-` for standard input and output.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub(crate) listen: String,
+}
+
+/// The program finds a port of this machine that leads to the endpoint in its environment: TARGET (127.0.0.1) and PORT;
+/// DEVICE is the device's id. Nothing in its arguments is replaced: `sh -c` does that.
+///
+/// For example: towline run --device pump-7 --endpoint web -- sh -c 'curl http://$TARGET:$PORT/'
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
+    /// Name or id of the endpoint [default: the only PASSTHROUGH].
+    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
+    pub(crate) endpoint: Option<String>,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND", value_hint = clap::ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Subcommand)]
@@ -225,7 +400,7 @@ pub(crate) struct Ssh {
     #[command(flatten)]
     pub(crate) device: DeviceArg,
     /// Name or id of the endpoint [default: the only PASSTHROUGH, else the one on port 22, else one named like ssh].
-    #[arg(long, value_name = "ENDPOINT", alias = "configuration")]
+    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
     pub(crate) endpoint: Option<String>,
     /// User on the device [default: $TOWLINE_SSH_USER, or what ssh itself takes].
     #[arg(long, value_name = "USER")]
@@ -238,58 +413,46 @@ pub(crate) struct Ssh {
     pub(crate) command: Vec<OsString>,
 }
 
-#[derive(Subcommand)]
-pub(crate) enum Operations {
-    /// List them, newest first.
-    #[command(visible_alias = "ls")]
-    List {
-        /// Only this device's: name, id, or ext:TYPE/VALUE.
-        #[arg(long, value_name = "DEVICE")]
-        device: Option<String>,
-        #[command(flatten)]
-        limit: Limit,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Sessions {
-    /// List them, newest first.
-    #[command(visible_alias = "ls")]
-    List {
-        /// Only this device's: name, id, or ext:TYPE/VALUE.
-        #[arg(long, value_name = "DEVICE")]
-        device: Option<String>,
-        #[command(flatten)]
-        limit: Limit,
-    },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Audit {
-    /// List its records, newest first.
-    #[command(visible_alias = "ls")]
-    List {
-        #[command(flatten)]
-        limit: Limit,
-    },
+#[derive(clap::Args)]
+pub(crate) struct SshConfig {
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
+    /// Name or id of the endpoint [default: the only PASSTHROUGH, else the one on port 22, else one named like ssh].
+    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
+    pub(crate) endpoint: Option<String>,
+    /// User on the device [default: $TOWLINE_SSH_USER, or what ssh itself takes].
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
 }
 
 #[derive(clap::Args)]
-pub(crate) struct Limit {
-    /// How many at most.
-    #[arg(long, value_name = "COUNT", default_value_t = 100)]
-    pub(crate) limit: usize,
+pub(crate) struct Doctor {
+    /// Look at this device too: name, id, or ext:TYPE/VALUE.
+    #[arg(long, value_name = "DEVICE", add = ArgValueCompleter::new(completions::devices))]
+    pub(crate) device: Option<String>,
+    /// Only this endpoint of the device [default: all of them].
+    #[arg(long, value_name = "ENDPOINT", alias = "configuration", requires = "device")]
+    #[arg(add = ArgValueCompleter::new(completions::endpoints))]
+    pub(crate) endpoint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// GNU Bash.
+    Bash,
+    /// Z shell.
+    Zsh,
+    /// fish.
+    Fish,
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Program::command().debug_assert();
+        Program::definition().debug_assert();
     }
 
     #[test]
@@ -297,6 +460,23 @@ mod tests {
         let line = ["towline", "connect", "ssh", "--device", "pump", "--", "ls", "-l", "--color"];
         let Command::Connect(Connect::Ssh(ssh)) = Program::parse_from(line).command else { unreachable!() };
         assert_eq!(ssh.command, ["ls", "-l", "--color"]);
+    }
+
+    #[test]
+    fn a_program_to_run_keeps_its_own_arguments_and_must_be_named() {
+        let line = ["towline", "run", "--device", "pump", "--", "nc", "-v", "%h", "%p"];
+        let Command::Run(run) = Program::parse_from(line).command else { unreachable!() };
+        assert_eq!(run.command, ["nc", "-v", "%h", "%p"]);
+        assert!(Program::try_parse_from(["towline", "run", "--device", "pump"]).is_err());
+        assert!(Program::try_parse_from(["towline", "run", "--device", "pump", "nc"]).is_err());
+    }
+
+    #[test]
+    fn a_change_of_an_endpoint_changes_something() {
+        let line = ["towline", "endpoints", "update", "--device", "pump", "ssh"];
+        assert!(Program::try_parse_from(line).is_err());
+        assert!(Program::try_parse_from([&line[..], &["--port", "22"]].concat()).is_ok());
+        assert!(Program::try_parse_from([&line[..], &["--port", "0"]].concat()).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `towline cloud`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use towline_agent::CloudUrl;
 use towline_cloud::{Config, Running, TlsFiles};
@@ -20,6 +22,8 @@ struct Started<'a> {
     address: String,
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pin: Option<String>,
     user: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -27,14 +31,11 @@ struct Started<'a> {
 }
 
 pub(crate) async fn run(command: &Cloud, output: Output) -> Result<(), Problem> {
-    let mut config = Config::new(command.listen, &command.data_dir);
-    if let (Some(certificate), Some(key)) = (&command.tls_cert, &command.tls_key) {
-        config.tls = Some(TlsFiles { certificate: certificate.clone(), key: key.clone() });
-    }
-    let running = start(config).await?;
+    let running = start(config(command)?).await?;
     let started = Started {
         address: running.local_addr().to_string(),
         url: url(&running)?.to_string(),
+        metrics: running.metrics_addr().map(|address| format!("http://{address}/metrics")),
         pin: running.pin().map(|pin| pin.to_string()),
         user: "admin",
         first_password: running.first_start_password(),
@@ -45,17 +46,53 @@ pub(crate) async fn run(command: &Cloud, output: Output) -> Result<(), Problem> 
             format!("Listening on {}", started.address),
             format!("Log in with: towline login {}{pin} --user {}", started.url, started.user),
         ];
+        lines.extend(started.metrics.as_ref().map(|metrics| format!("Metrics at {metrics}")));
         if let Some(password) = started.first_password {
             lines.push(format!("Password of {}, shown this once: {}", started.user, password));
         }
         lines
     })?;
+    let stop = async {
+        interrupted().await;
+        note(&format!("Stopping: sessions have {} s; once more to stop at once", command.drain_seconds));
+        tokio::select! {
+            () = running.drain(Duration::from_secs(command.drain_seconds)) => {}
+            () = interrupted() => {}
+        }
+    };
     tokio::select! {
-        () = interrupted() => note("Stopping"),
+        () = stop => {}
         () = running.wait() => {}
+        () = renew_when_asked(&running) => {}
     }
     running.shutdown().await;
     Ok(())
+}
+
+fn config(command: &Cloud) -> Result<Config, Problem> {
+    let mut config = Config::new(command.listen, &command.data_dir);
+    config.tls = match (&command.tls_cert, &command.tls_key) {
+        (Some(certificate), Some(key)) => Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }),
+        (None, None) => None,
+        // The command line is checked by clap; a configuration file is not.
+        _ => return Err(Problem::new(ErrorCode::BadRequest, "tls-cert and tls-key go together")),
+    };
+    config.plain_from_anywhere = command.plain_from_anywhere;
+    config.trusted_proxies = command.trusted_proxy.clone();
+    config.web_pki = command.web_pki;
+    config.metrics_listen = command.metrics_listen;
+    Ok(config)
+}
+
+/// Looks at the certificate at each SIGHUP. Never ends.
+async fn renew_when_asked(running: &Running) {
+    #[cfg(unix)]
+    if let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        while hangup.recv().await.is_some() {
+            running.renew_certificate();
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Starts a cloud with the administrator's first password from the environment, if there is one.

@@ -1,19 +1,19 @@
 //! `towline login` and `towline logout`.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use serde::Serialize;
 use towline_cloud_api::{ErrorCode, LoginGranted, Problem};
-use zeroize::Zeroizing;
 
 use crate::{
-    access::{Access, PASSWORD_VARIABLE, Place, USER_VARIABLE, variable},
+    access::{Place, USER_VARIABLE, trust, variable},
+    api::Api,
     args::{Global, Login},
+    completions,
     output::{Output, note},
+    password::{self, missing, unreadable},
     session_file::SessionFile,
 };
-
-const MAX_PASSWORD_BYTES: u64 = 4096;
 
 #[derive(Serialize)]
 struct LoggedIn<'a> {
@@ -27,8 +27,15 @@ pub(crate) async fn login(mut global: Global, login: &Login, output: Output) -> 
     global.cloud = login.url.clone().or(global.cloud);
     let place = Place::resolve(&global)?;
     let user = user(login)?;
-    let password = password(login, &user)?;
-    let granted = place.api()?.login(&user, &password).await?;
+    let password = password::current(login.password_stdin, &user)?;
+    let api = place.api()?;
+    let granted = match api.login(&user, &password, login.totp_code.as_deref()).await {
+        Err(problem) if problem.code == ErrorCode::TotpRequired && can_ask(login) => {
+            let code = password::totp_code(None)?;
+            api.login(&user, &password, Some(&code)).await?
+        }
+        granted => granted?,
+    };
     let path = SessionFile::default_path()?;
     let file = SessionFile::new(&place.cloud, place.pin, &granted);
     file.save(&path)?;
@@ -43,10 +50,11 @@ pub(crate) async fn logout(global: &Global, output: Output) -> Result<(), Proble
         return output.value(&serde_json::json!({ "logged_out": false }), |_| vec!["nobody was logged in".into()]);
     };
     let (cloud, pin) = (session.cloud(&path)?, session.pin(&path)?.or(global.pin));
-    let access = Access { cloud, pin, token: session.token.clone(), for_this_command: false };
     // The file goes in any case: it is what this machine knows. The token ends by itself if the cloud does not hear.
     SessionFile::remove(&path)?;
-    match access.api()?.post_nothing(&["logout"]).await {
+    completions::forget();
+    let api = Api::new(&cloud, &trust(pin), Some(&session.token))?;
+    match api.post_nothing(&["logout"]).await {
         Err(problem) if problem.code != ErrorCode::Unauthenticated => {
             note(&format!("the cloud was not told, the login ends there at {}:", session.expires_at));
             output.problem(&problem);
@@ -54,6 +62,11 @@ pub(crate) async fn logout(global: &Global, output: Output) -> Result<(), Proble
         _ => {}
     }
     output.value(&serde_json::json!({ "logged_out": true }), |_| vec![format!("logged out {}", session.user)])
+}
+
+/// Whether there is somebody who can be asked for the code of the second factor.
+fn can_ask(login: &Login) -> bool {
+    login.totp_code.is_none() && !login.password_stdin && io::stdin().is_terminal()
 }
 
 fn user(login: &Login) -> Result<String, Problem> {
@@ -68,28 +81,4 @@ fn user(login: &Login) -> Result<String, Problem> {
     io::stdin().lock().read_line(&mut user).map_err(|error| unreadable(&error))?;
     let user = user.trim();
     if user.is_empty() { Err(missing("the user's name", "--user or TOWLINE_USER")) } else { Ok(user.into()) }
-}
-
-fn password(login: &Login, user: &str) -> Result<Zeroizing<String>, Problem> {
-    if login.password_stdin {
-        let mut text = Zeroizing::new(String::new());
-        io::stdin().take(MAX_PASSWORD_BYTES).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
-        return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
-    }
-    if let Some(password) = variable(PASSWORD_VARIABLE) {
-        return Ok(Zeroizing::new(password));
-    }
-    if !io::stdin().is_terminal() {
-        return Err(missing("the password", "TOWLINE_PASSWORD or --password-stdin"));
-    }
-    let prompt = format!("Password of {user}: ");
-    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| unreadable(&error))
-}
-
-fn missing(what: &str, how: &str) -> Problem {
-    Problem::new(ErrorCode::BadRequest, format!("{what} is missing: give it with {how}"))
-}
-
-fn unreadable(error: &io::Error) -> Problem {
-    Problem::new(ErrorCode::BadRequest, format!("standard input: {error}"))
 }

@@ -46,6 +46,32 @@ impl Output {
         }
     }
 
+    /// Prints one of many objects that come one after the other: a line of JSON, or what `line` says about it.
+    pub(crate) fn next<T: Serialize>(self, item: &T, line: impl FnOnce(&T) -> String) -> Result<(), Problem> {
+        match self.0 {
+            Format::Json => print(
+                &serde_json::to_string(item).map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?,
+            ),
+            Format::Table => print(&single_line(&line(item))),
+        }
+    }
+
+    /// Prints a line, unless a program reads.
+    pub(crate) fn for_people(self, line: impl FnOnce() -> String) -> Result<(), Problem> {
+        match self.0 {
+            Format::Json => Ok(()),
+            Format::Table => print(&single_line(&line())),
+        }
+    }
+
+    /// Prints `value` as JSON, if a program reads.
+    pub(crate) fn for_programs<T: Serialize>(self, value: &T) -> Result<(), Problem> {
+        match self.0 {
+            Format::Json => print(&json(value)?),
+            Format::Table => Ok(()),
+        }
+    }
+
     /// Says on standard error what failed: code, hop, cause, detail and remedy.
     pub(crate) fn problem(self, problem: &Problem) {
         let text = match (self.0, serde_json::to_string(problem)) {
@@ -59,6 +85,14 @@ impl Output {
 /// A line on standard error. One that cannot be written is nobody's loss.
 pub(crate) fn note(line: &str) {
     drop(writeln!(io::stderr().lock(), "{line}"));
+}
+
+pub(crate) fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+pub(crate) fn or_dash(text: &Option<String>) -> String {
+    text.clone().unwrap_or_else(|| "-".into())
 }
 
 fn json(value: &impl Serialize) -> Result<String, Problem> {

@@ -1,5 +1,6 @@
 //! Which device and which endpoint somebody means.
 
+use serde::de::DeserializeOwned;
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem, Protocol};
 
 use crate::api::Api;
@@ -54,6 +55,18 @@ pub(crate) async fn device(api: &Api, text: &str) -> Result<Device, Problem> {
         // The cloud has the last word, and the attempt stands in its audit.
         None => api.get(&["devices", text], &[]).await,
     }
+}
+
+/// The object of a list that `text` means: an id (digits only), or a name.
+pub(crate) async fn object<T: DeserializeOwned>(api: &Api, list: &str, text: &str) -> Result<T, Problem> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        match api.get(&[list, text], &[]).await {
+            Err(problem) if problem.code == ErrorCode::NotFound => {}
+            found => return found,
+        }
+    }
+    let found: Vec<T> = api.list(&[list], &[("name", text)], 1).await?;
+    found.into_iter().next().ok_or_else(|| Problem::new(ErrorCode::NotFound, format!("{text:?} among the {list}")))
 }
 
 /// The endpoint of `device` that is meant: by id or name, or [`chosen`].

@@ -10,7 +10,7 @@ use towline_agent::CloudUrl;
 use towline_cloud_api::{ErrorCode, LoginGranted, Problem};
 use towline_transport::tls::KeyPin;
 
-const PATH_VARIABLE: &str = "TOWLINE_SESSION_FILE";
+pub(crate) const PATH_VARIABLE: &str = "TOWLINE_SESSION_FILE";
 const VERSION: u32 = 1;
 
 /// A login: where, as whom, and the token that stands for it. Never a password.

@@ -1,27 +1,21 @@
 //! `towline connect ssh`: the system's own ssh, through `towline server --listen -`.
 
-use std::{
-    ffi::{OsStr, OsString},
-    io,
-    process::ExitStatus,
-};
+use std::{ffi::OsString, io};
 
 use tokio::process::Command;
 use towline_agent::single_line;
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem};
 
 use crate::{
-    access::{Access, PASSWORD_VARIABLE, USER_VARIABLE, variable},
+    access::{Access, PASSWORD_VARIABLE, TOKEN_VARIABLE, USER_VARIABLE, variable},
     args::{Global, Ssh},
+    child,
     output::note,
     reference::{self, Purpose},
-    tunnel::{Tunnel, ended_problem},
+    tunnel,
 };
 
-const SSH_USER_VARIABLE: &str = "TOWLINE_SSH_USER";
-const TOKEN_VARIABLE: &str = "TOWLINE_TOKEN";
-/// What a shell says of a child that a signal ended: this and the signal.
-const SIGNALLED: i32 = 128;
+pub(crate) const SSH_USER_VARIABLE: &str = "TOWLINE_SSH_USER";
 
 /// Runs ssh and returns its exit code.
 pub(crate) async fn run(global: &Global, ssh: &Ssh) -> Result<u8, Problem> {
@@ -30,59 +24,38 @@ pub(crate) async fn run(global: &Global, ssh: &Ssh) -> Result<u8, Problem> {
     let device = reference::device(&api, &ssh.device.device).await?;
     let endpoint = reference::endpoint(&api, &device, ssh.endpoint.as_deref(), Purpose::Ssh).await?;
     if !device.online {
-        ask_the_cloud(&access, &device, &endpoint).await?;
+        tunnel::ask(&access, &device, &endpoint).await?;
     }
     if ssh.command.is_empty() {
         let name = single_line(&device.name);
         note(&format!("Starting interactive ssh session with {name} ({})", access.cloud));
     }
-    let program = std::env::current_exe()
-        .map_err(|error| Problem::new(ErrorCode::CommandNotFound, format!("this program itself: {error}")))?;
     let mut command = Command::new("ssh");
-    command.args(arguments(ssh, &access, &device, &endpoint, &program.into_os_string())?).kill_on_drop(true);
-    if access.for_this_command {
+    command.args(arguments(ssh, &access, &device, &endpoint, &this_program()?));
+    if access.is_for_this_command() {
         // ssh's child uses this login instead of making another; the password goes no further.
         command.env(TOKEN_VARIABLE, &access.token).env_remove(USER_VARIABLE).env_remove(PASSWORD_VARIABLE);
     }
-    let mut child = command.spawn().map_err(|error| match error.kind() {
+    child::run(&mut command).await.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => ErrorCode::SshMissing.into(),
         _ => Problem::new(ErrorCode::SshMissing, error.to_string()),
-    })?;
-    // At a terminal, ctrl-c reaches ssh as well, and what ssh makes of it counts.
-    let failed = |error: io::Error| Problem::new(ErrorCode::SshMissing, error.to_string());
-    loop {
-        tokio::select! {
-            status = child.wait() => return Ok(exit_code(status.map_err(failed)?)),
-            () = terminated() => drop(child.start_kill()),
-            () = interrupted_by_terminal() => {}
-        }
-    }
+    })
 }
 
-/// A device that seems offline may be back by now. The cloud knows, and its refusal stands in its audit.
-async fn ask_the_cloud(access: &Access, device: &Device, endpoint: &Endpoint) -> Result<(), Problem> {
-    let tunnel = Tunnel::new(access.clone());
-    let answer = tunnel.open(&device.id, &endpoint.id).await?.accepted().await;
-    tunnel.close().await;
-    answer.map(drop).map_err(|ended| ended_problem(&ended))
+/// The path of this program, as ssh can be told it.
+pub(crate) fn this_program() -> Result<String, Problem> {
+    let failed = |cause: String| Problem::new(ErrorCode::CommandNotFound, format!("this program itself: {cause}"));
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    program.into_os_string().into_string().map_err(|_| failed("its path is not UTF-8, which ssh cannot be told".into()))
 }
 
-fn arguments(
-    ssh: &Ssh,
-    access: &Access,
-    device: &Device,
-    endpoint: &Endpoint,
-    program: &OsStr,
-) -> Result<Vec<OsString>, Problem> {
-    let program = program.to_str().ok_or_else(|| {
-        Problem::new(ErrorCode::CommandNotFound, "this program's path is not UTF-8, which ssh cannot be told")
-    })?;
+fn arguments(ssh: &Ssh, access: &Access, device: &Device, endpoint: &Endpoint, program: &str) -> Vec<OsString> {
     // Ours come first: ssh takes the first value of an option.
     let mut arguments: Vec<OsString> = vec![
         "-o".into(),
         format!("ProxyCommand={}", proxy_command(program, access, device, endpoint)).into(),
         "-o".into(),
-        format!("HostKeyAlias=towline-{}", device.id).into(),
+        format!("HostKeyAlias={}", host_key_alias(device)).into(),
         "-o".into(),
         "CheckHostIP=no".into(),
     ];
@@ -94,11 +67,16 @@ fn arguments(
     }
     arguments.extend(["--".into(), destination(device).into()]);
     arguments.extend(ssh.command.iter().cloned());
-    Ok(arguments)
+    arguments
+}
+
+/// The name that the device's host keys are kept under, whatever the device is called.
+pub(crate) fn host_key_alias(device: &Device) -> String {
+    format!("towline-{}", device.id)
 }
 
 /// The command that ssh gives to a shell, after it has replaced its own `%` tokens.
-fn proxy_command(program: &str, access: &Access, device: &Device, endpoint: &Endpoint) -> String {
+pub(crate) fn proxy_command(program: &str, access: &Access, device: &Device, endpoint: &Endpoint) -> String {
     let mut words = vec![program.to_owned(), "--cloud".into(), access.cloud.to_string()];
     words.extend(access.pin.map(|pin| format!("--pin={pin}")));
     words.push("server".into());
@@ -114,46 +92,22 @@ fn quoted(word: &str) -> String {
 }
 
 /// What ssh shows, and what `Host` in its configuration matches: the device's name if it looks like a host's.
-fn destination(device: &Device) -> String {
+pub(crate) fn destination(device: &Device) -> String {
     let name = &device.name;
     let host_like = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '.' | '_');
     if name.starts_with(|char: char| char.is_ascii_alphanumeric()) && name.chars().all(host_like) {
         name.clone()
     } else {
-        format!("towline-{}", device.id)
+        host_key_alias(device)
     }
-}
-
-fn exit_code(status: ExitStatus) -> u8 {
-    #[cfg(unix)]
-    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-    #[cfg(not(unix))]
-    let signal: Option<i32> = None;
-    let code = status.code().or(signal.map(|signal| SIGNALLED + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
-}
-
-#[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => drop(terminate.recv().await),
-        Err(_) => std::future::pending().await,
-    }
-}
-
-#[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
-}
-
-async fn interrupted_by_terminal() {
-    drop(tokio::signal::ctrl_c().await);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
+    use crate::access::Origin;
 
     fn device(name: &str) -> Device {
         Device {
@@ -161,6 +115,7 @@ mod tests {
             name: name.into(),
             online: true,
             enrolled: true,
+            disabled: false,
             last_seen_at: None,
             created_at: String::new(),
             agent_version: None,
@@ -182,7 +137,7 @@ mod tests {
 
     fn access() -> Access {
         let cloud = "https://127.0.0.1:8443".parse().unwrap();
-        Access { cloud, pin: None, token: "the-secret".into(), for_this_command: false }
+        Access { cloud, pin: None, token: "the-secret".into(), origin: Origin::Variable }
     }
 
     #[test]
@@ -220,7 +175,7 @@ mod tests {
             options: vec!["HostKeyAlias=other".into()],
             command: vec!["exit 7".into()],
         };
-        let arguments = arguments(&ssh, &access(), &device("pump-7"), &endpoint(), OsStr::new("/towline")).unwrap();
+        let arguments = arguments(&ssh, &access(), &device("pump-7"), &endpoint(), "/towline");
         let line = arguments.join(OsStr::new(" ")).into_string().unwrap();
 
         assert!(line.contains("-o HostKeyAlias=towline-4711 -o CheckHostIP=no -o HostKeyAlias=other"), "{line}");

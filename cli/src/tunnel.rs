@@ -1,6 +1,12 @@
 //! One tunnel session to the cloud for all connections of a command; a broken one is made again when it is needed.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http::{HeaderValue, header};
 use tokio::{
@@ -9,14 +15,14 @@ use tokio::{
     time::Instant,
 };
 use towline_agent::{Backoff, dial_problem};
-use towline_cloud_api::{ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
+use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
 use towline_transport::{Options, dial};
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, Limits, Open,
+    CarrierKind, Code, Config, FieldKey, Limits, Open,
     driver::{By, Channel, Ended, Mux},
 };
 
-use crate::access::Access;
+use crate::{access::Access, progress::waiting};
 
 const TUNNEL_PATH: &str = "/api/v1/tunnel";
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -29,6 +35,8 @@ const MAX_WAITING: usize = 1024;
 pub(crate) struct Tunnel {
     requests: mpsc::Sender<Request>,
     keeper: JoinHandle<()>,
+    /// The cloud no longer takes the token of the session there is.
+    stale: Arc<AtomicBool>,
 }
 
 struct Request {
@@ -39,7 +47,8 @@ struct Request {
 impl Tunnel {
     pub(crate) fn new(access: Access) -> Self {
         let (requests, waiting) = mpsc::channel(MAX_WAITING);
-        Self { requests, keeper: tokio::spawn(keep(access, waiting)) }
+        let stale = Arc::new(AtomicBool::new(false));
+        Self { requests, keeper: tokio::spawn(keep(access, waiting, stale.clone())), stale }
     }
 
     /// A channel to an endpoint. Data may be sent at once; a refusal comes through the channel.
@@ -55,10 +64,31 @@ impl Tunnel {
         answer.await.map_err(|_| stopped())?
     }
 
+    /// Notes how a channel ended: after one that failed because the token has ended, the next one gets a session anew.
+    pub(crate) fn note_end(&self, ended: &Ended) {
+        if ended.code == Code::AUTH {
+            self.stale.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Ends the session with a farewell.
     pub(crate) async fn close(self) {
         drop(self.requests);
         drop(self.keeper.await);
+    }
+}
+
+/// Asks the cloud to connect the endpoint, and leaves it at that. A device that seems offline may be back by now; the
+/// cloud knows, and its refusal stands in its audit. Returns the address that the device connected, if it told.
+pub(crate) async fn ask(access: &Access, device: &Device, endpoint: &Endpoint) -> Result<Option<String>, Problem> {
+    let tunnel = Tunnel::new(access.clone());
+    let mut channel = tunnel.open(&device.id, &endpoint.id).await?;
+    let answer = waiting(|| format!("asking device {} to connect", device.name), channel.accepted()).await;
+    drop(channel);
+    tunnel.close().await;
+    match answer {
+        Ok(fields) => Ok(fields.text(FieldKey::PEER_ADDRESS).map(Into::into)),
+        Err(ended) => Err(ended_problem(&ended)),
     }
 }
 
@@ -77,19 +107,25 @@ struct Session {
 }
 
 /// Owns the session: makes it when a channel is wanted and there is none, with a growing wait after failures.
-async fn keep(access: Access, mut requests: mpsc::Receiver<Request>) {
+async fn keep(mut access: Access, mut requests: mpsc::Receiver<Request>, stale: Arc<AtomicBool>) {
     let mut session: Option<Session> = None;
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut not_before = Instant::now();
     while let Some(Request { open, reply }) = requests.recv().await {
-        if session.as_ref().is_some_and(|session| session.mux.is_ended()) {
+        if stale.swap(false, Ordering::Relaxed) || session.as_ref().is_some_and(|session| session.mux.is_ended()) {
+            // Channels that are open on it go on as long as the cloud lets them.
             session = None;
+        }
+        if access.is_over()
+            && let Ok(Some(renewed)) = access.renewed().await
+        {
+            (access, session) = (renewed, None);
         }
         let current = match session.take() {
             Some(current) => current,
             None => {
                 tokio::time::sleep_until(not_before).await;
-                match connect(&access).await {
+                match connect_as(&mut access).await {
                     Ok(made) => {
                         backoff.reset();
                         made
@@ -117,6 +153,31 @@ async fn keep(access: Access, mut requests: mpsc::Receiver<Request>) {
     }
 }
 
+/// Connects with the token there is, and if that has ended with the one that replaced it.
+async fn connect_as(access: &mut Access) -> Result<Session, Problem> {
+    match connect(access).await {
+        Err(problem) if problem.code == ErrorCode::Unauthenticated => match access.renewed().await? {
+            Some(renewed) => {
+                *access = renewed;
+                connect(access).await
+            }
+            None => Err(problem),
+        },
+        made => made,
+    }
+}
+
+/// Whether a tunnel really comes about; it is ended at once.
+pub(crate) async fn try_out(access: &Access) -> Result<(), Problem> {
+    let Session { mux, driver } = connect(access).await?;
+    mux.close(Code::NO_ERROR, "");
+    match tokio::time::timeout(FAREWELL_LIMIT, driver).await {
+        Ok(Ok(Ended { by: By::Local, .. })) => Ok(()),
+        Ok(Ok(ended)) => Err(ended_problem(&ended)),
+        _ => Err(Problem::new(ErrorCode::SessionLost, "the cloud did not say farewell")),
+    }
+}
+
 async fn connect(access: &Access) -> Result<Session, Problem> {
     let cloud = &access.cloud;
     cloud.check_encryption()?;
@@ -131,7 +192,8 @@ async fn connect(access: &Access) -> Result<Session, Problem> {
         ..Options::default()
     };
     let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
-    let carrier = dialled.await.map_err(|error| dial_problem(cloud, &error))?;
+    let carrier =
+        waiting(|| format!("connecting to {cloud}"), dialled).await.map_err(|error| dial_problem(cloud, &error))?;
     let (mux, driver) = Mux::new(carrier, Config::dialer(CarrierKind::Negotiated), Limits::default());
     Ok(Session { mux, driver: tokio::spawn(driver) })
 }

@@ -70,10 +70,18 @@ impl Agents {
         }
     }
 
+    /// All sessions.
+    pub(crate) fn muxes(&self) -> Vec<Mux> {
+        self.online().values().map(|agent| agent.mux.clone()).collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.online().len()
+    }
+
     /// Ends all sessions.
     pub(crate) fn close_all(&self, code: Code, reason: &str) {
-        let all: Vec<_> = self.online().values().map(|agent| agent.mux.clone()).collect();
-        for mux in all {
+        for mux in self.muxes() {
             mux.close(code, reason);
         }
     }
@@ -135,6 +143,7 @@ pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade
         if let Err(error) = app.store.device_seen(&arrival.tenant, &arrival.device_id, None, [entry]).await {
             tracing::error!(%error, device = arrival.device_id, "a device's leaving could not be recorded");
         }
+        app.device_changed(&arrival.tenant, &arrival.device_id);
     }
 }
 
@@ -151,11 +160,14 @@ async fn welcome(app: &App, arrival: &Arrival, mux: &Mux, replaced: Option<Agent
         Entry::ok(&actor(arrival), "device.online", object(arrival)).detail(format!("agent {}", arrival.version)),
     );
     app.store.device_seen(&arrival.tenant, &arrival.device_id, Some(&arrival.version), entries).await?;
-    // Removed, or enrolled again, after the proof and before it stood in the register where that would have ended it.
+    // Removed, disabled, or enrolled again, after the proof and before it stood in the register where that would have ended it.
     let now = app.store.device_key(&arrival.device_id).await?;
-    if now.and_then(|device| device.public_key).as_ref() != Some(&arrival.public_key) {
+    if now.as_ref().is_some_and(|device| device.disabled) {
+        mux.close(Code::DEVICE_DISABLED, "the device was disabled");
+    } else if now.and_then(|device| device.public_key).as_ref() != Some(&arrival.public_key) {
         mux.close(Code::REVOKED, "the device was removed or enrolled again");
     }
+    app.device_changed(&arrival.tenant, &arrival.device_id);
     Ok(())
 }
 

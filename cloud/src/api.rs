@@ -1,8 +1,14 @@
 //! The REST API: where each route leads, how requests are read and failures told.
 
 mod agent;
+mod audit;
+mod describe;
 mod devices;
 mod endpoints;
+mod events;
+mod groups;
+mod idempotency;
+mod own;
 mod records;
 mod upgrade;
 mod users;
@@ -14,15 +20,17 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
-use towline_cloud_api::{ErrorCode, Health, Problem};
+use towline_cloud_api::{ErrorCode, Health, Page, Permission, Problem};
 
+use self::describe::{Api, Needs};
+pub(crate) use self::idempotency::Answering;
 use crate::{
-    auth::{Door, HashFailed},
+    auth::{Door, HashFailed, Stranger},
     random::NoRandom,
+    seal::Unsealable,
     store::{self, audit::is_control},
 };
 
@@ -35,44 +43,116 @@ const MAX_PAGE: u32 = 1000;
 
 /// Every route there is.
 pub(crate) fn routes(door: Door) -> Router {
-    Router::new()
-        .route("/api/v1/health", get(health))
-        .route("/api/v1/login", post(users::login))
-        .route("/api/v1/logout", post(users::logout))
-        .route("/api/v1/current-user", get(users::current))
-        .route("/api/v1/users", post(users::create))
-        .route("/api/v1/devices", get(devices::list))
-        .route("/api/v1/devices/{device}", get(devices::show).delete(devices::remove))
-        .route("/api/v1/enrolment-tokens", post(devices::issue_enrolment_token))
-        .route("/api/v1/devices/{device}/endpoints", get(endpoints::list).post(endpoints::create))
-        .route("/api/v1/devices/{device}/endpoints/{endpoint}", get(endpoints::show))
-        .route("/api/v1/devices/{device}/endpoints/{endpoint}", delete(endpoints::remove))
-        .route("/api/v1/operations", get(records::operations))
-        .route("/api/v1/sessions", get(records::sessions))
-        .route("/api/v1/audit", get(records::audit))
-        .route("/api/v1/tunnel", get(records::tunnel))
-        .route("/api/v1/agent/challenge", get(agent::challenge))
-        .route("/api/v1/agent/enrol", post(agent::enrol))
-        .route("/api/v1/agent/tunnel", get(agent::tunnel))
+    use Needs::{Anywhere, DeviceProof, Everywhere, Login, Nothing, OnDevice, OnRecord};
+    use Permission::{DeviceControlAdmin, DeviceControlRead, RemoteAccessAdmin, RemoteAccessRead, UserAdmin};
+
+    // The id of each is also what the audit calls it.
+    #[rustfmt::skip]
+    let api = Api::new(door.clone())
+        .get("/health", "health.show", Nothing, "whether the cloud runs", health)
+        .get("/ready", "readiness.show", Nothing, "whether the cloud can do its work now", ready)
+        .document("/openapi.json", "openapi.show", "this document")
+
+        .post("/login", "login", Nothing, "log in", own::login)
+        .post("/logout", "logout", Login, "end the token that this is asked with", own::logout)
+        .get("/current-user", "current-user.show", Login, "who I am and what I may do", own::show)
+        .put("/current-user/password", "password.change", Login, "change my password", own::change_password)
+        .post("/current-user/totp", "totp.begin", Login, "get a secret for a second factor", own::begin_totp)
+        .post("/current-user/totp/confirm", "totp.confirm", Login, "put my second factor in force", own::confirm_totp)
+        .delete("/current-user/totp", "totp.remove", Login, "remove my second factor", own::remove_totp)
+        .get("/tokens", "token.list", Login, "my logins; another user's with user-admin", own::tokens)
+        .delete("/tokens/{token}", "token.revoke", Login, "end a login of mine; anybody's with user-admin", own::revoke_token)
+
+        .get("/users", "user.list", Anywhere(UserAdmin), "all users", users::list)
+        .post("/users", "user.create", Anywhere(UserAdmin), "make a user, who may do nothing yet", users::create)
+        .get("/users/{user}", "user.show", Anywhere(UserAdmin), "one user", users::show)
+        .patch("/users/{user}", "user.update", Anywhere(UserAdmin), "disable or enable a user", users::update)
+        .delete("/users/{user}", "user.delete", Anywhere(UserAdmin), "remove a user", users::remove)
+        .put("/users/{user}/password", "password.reset", Anywhere(UserAdmin), "give a user another password", users::reset_password)
+        .delete("/users/{user}/totp", "user-totp.remove", Anywhere(UserAdmin), "remove a user's second factor", users::remove_totp)
+
+        .get("/user-groups", "user-group.list", Anywhere(UserAdmin), "all user groups", groups::user_groups)
+        .post("/user-groups", "user-group.create", Anywhere(UserAdmin), "make a user group", groups::create_user_group)
+        .get("/user-groups/{group}", "user-group.show", Anywhere(UserAdmin), "one user group", groups::user_group)
+        .delete("/user-groups/{group}", "user-group.delete", Anywhere(UserAdmin), "remove a user group", groups::remove_user_group)
+        .put("/user-groups/{group}/members/{user}", "user-group.add", Anywhere(UserAdmin), "put a user into a group", groups::add_user)
+        .delete("/user-groups/{group}/members/{user}", "user-group.remove", Anywhere(UserAdmin), "take a user out of a group", groups::remove_user)
+
+        .get("/device-groups", "device-group.list", Anywhere(UserAdmin), "all device groups", groups::device_groups)
+        .post("/device-groups", "device-group.create", Anywhere(UserAdmin), "make a device group", groups::create_device_group)
+        .get("/device-groups/{group}", "device-group.show", Anywhere(UserAdmin), "one device group", groups::device_group)
+        .delete("/device-groups/{group}", "device-group.delete", Anywhere(UserAdmin), "remove a device group", groups::remove_device_group)
+        .put("/device-groups/{group}/devices/{device}", "device-group.add", Anywhere(UserAdmin), "put a device into a group", groups::add_device)
+        .delete("/device-groups/{group}/devices/{device}", "device-group.remove", Anywhere(UserAdmin), "take a device out of a group", groups::remove_device)
+
+        .get("/grants", "grant.list", Anywhere(UserAdmin), "all grants", groups::grants)
+        .post("/grants", "grant.create", Anywhere(UserAdmin), "give a user group a permission on a device group", groups::create_grant)
+        .delete("/grants/{grant}", "grant.delete", Anywhere(UserAdmin), "take a permission away", groups::remove_grant)
+
+        .get("/devices", "device.list", Anywhere(DeviceControlRead), "the devices that I may see", devices::list)
+        .get("/devices/{device}", "device.show", OnDevice(DeviceControlRead), "one device", devices::show)
+        .patch("/devices/{device}", "device.update", OnDevice(DeviceControlAdmin), "rename, disable or enable a device", devices::update)
+        .delete("/devices/{device}", "device.delete", OnDevice(DeviceControlAdmin), "remove a device", devices::remove)
+        .post("/enrolment-tokens", "enrolment-token.create", Everywhere(DeviceControlAdmin), "get a token to enrol a device with; of an existing device, with the permission on it", devices::issue_enrolment_token)
+
+        .get("/devices/{device}/endpoints", "endpoint.list", OnDevice(RemoteAccessRead), "a device's endpoints", endpoints::list)
+        .post("/devices/{device}/endpoints", "endpoint.create", OnDevice(RemoteAccessAdmin), "make an endpoint", endpoints::create)
+        .get("/devices/{device}/endpoints/{endpoint}", "endpoint.show", OnDevice(RemoteAccessRead), "one endpoint", endpoints::show)
+        .patch("/devices/{device}/endpoints/{endpoint}", "endpoint.update", OnDevice(RemoteAccessAdmin), "change an endpoint", endpoints::update)
+        .delete("/devices/{device}/endpoints/{endpoint}", "endpoint.delete", OnDevice(RemoteAccessAdmin), "remove an endpoint", endpoints::remove)
+
+        .get("/operations", "operation.list", Anywhere(RemoteAccessRead), "attempts to connect, newest first", records::operations)
+        .get("/operations/{operation}", "operation.show", OnRecord(RemoteAccessRead), "one attempt to connect", records::operation)
+        .get("/sessions", "session.list", Anywhere(RemoteAccessRead), "sessions, newest first", records::sessions)
+        .get("/sessions/{session}", "session.show", OnRecord(RemoteAccessRead), "one session", records::session)
+        .delete("/sessions/{session}", "session.kill", OnRecord(RemoteAccessAdmin), "end a session", records::kill)
+
+        .get("/audit", "audit.list", Anywhere(UserAdmin), "the audit, newest first", audit::list)
+        .get("/audit/verify", "audit.verify", Anywhere(UserAdmin), "whether the audit's chain is whole", audit::verify)
+        .get("/audit/export", "audit.export", Anywhere(UserAdmin), "the whole audit, oldest first", audit::export)
+        .get("/events", "event.listen", Login, "what changes, as it changes", events::listen)
+
+        // Each channel of the tunnel takes the permission on its device.
+        .get("/tunnel", "tunnel.open", Login, "an operator's tunnel", records::tunnel)
+        .get("/agent/challenge", "challenge.show", Nothing, "what an agent signs", agent::challenge)
+        .post("/agent/enrol", "device.enrol", Nothing, "become a device, with an enrolment token", agent::enrol)
+        .get("/agent/tunnel", "device.connect", DeviceProof, "a device's tunnel", agent::tunnel);
+
+    api.finish()
         .fallback(nothing_here)
         .method_not_allowed_fallback(nothing_here)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(door.clone(), in_time))
         .with_state(door)
 }
 
-async fn health() -> Json<Health> {
-    Json(Health { status: "ok".into(), version: env!("CARGO_PKG_VERSION").into() })
+async fn health() -> Result<Json<Health>, Failure> {
+    Ok(Json(Health { status: "ok".into(), version: env!("CARGO_PKG_VERSION").into() }))
+}
+
+async fn ready(stranger: Stranger) -> Result<Json<Health>, Failure> {
+    crate::drain::ready(&stranger.app).await?;
+    health().await
 }
 
 async fn nothing_here() -> Failure {
     Failure::new(ErrorCode::NotFound, "no route has this method and path")
 }
 
-async fn in_time(request: Request, next: Next) -> Response {
-    let mut response = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request))
-        .await
-        .unwrap_or_else(|_| Failure::new(ErrorCode::BadRequest, "the request took too long to arrive").into_response());
+async fn in_time(stranger: Stranger, request: Request, next: Next) -> Response {
+    let changes_nothing = request.method().is_safe();
+    let answer = async {
+        tokio::time::timeout(REQUEST_TIMEOUT, next.run(request))
+            .await
+            .unwrap_or_else(|_| Failure::new(ErrorCode::BadRequest, "the request took too long").into_response())
+    };
+    let mut response = if changes_nothing {
+        answer.await
+    } else {
+        // In a task of its own: who hangs up early does not keep a change from its consequences.
+        let answer = stranger.app.tasks.spawn(answer);
+        answer.await.unwrap_or_else(|_| Failure::new(ErrorCode::Internal, "").into_response())
+    };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -110,7 +190,13 @@ impl IntoResponse for Failure {
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Exists { .. } => Self::new(ErrorCode::Conflict, error.to_string()),
+            store::Error::Exists { .. } | store::Error::Conflict(_) => {
+                Self::new(ErrorCode::Conflict, error.to_string())
+            }
+            error if error.is_storage() => {
+                tracing::error!(%error, "the store cannot be written");
+                Self::new(ErrorCode::StorageFailed, "")
+            }
             error => internal(&error),
         }
     }
@@ -118,6 +204,12 @@ impl From<store::Error> for Failure {
 
 impl From<NoRandom> for Failure {
     fn from(error: NoRandom) -> Self {
+        internal(&error)
+    }
+}
+
+impl From<Unsealable> for Failure {
+    fn from(error: Unsealable) -> Self {
         internal(&error)
     }
 }
@@ -142,6 +234,33 @@ struct Json<T>(T);
 impl<T: serde::Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         axum::Json(self.0).into_response()
+    }
+}
+
+/// Something that was made, as the answer of a route that makes.
+struct Created<T>(T);
+
+impl<T: serde::Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, axum::Json(self.0)).into_response()
+    }
+}
+
+/// One page of a list.
+struct Listed<T>(Page<T>);
+
+impl<T: serde::Serialize> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// There is nothing to say but that it was done.
+struct Done;
+
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
     }
 }
 

@@ -7,10 +7,14 @@ use towline_cloud_api::{CloudTrust, EnrolmentTicket, EnrolmentToken, ErrorCode};
 
 use crate::{
     agents::Agents,
-    api::Failure,
+    api::{Answering, Failure},
     auth::{Challenges, Passwords, Penalties},
+    changes::Changes,
+    drain::Drain,
+    metrics::Metrics,
     moment::{now_millis, rfc3339},
     random,
+    seal::Sealer,
     sessions::{LiveSessions, Operators},
     store::{Actor, Store, Tenant},
 };
@@ -23,12 +27,17 @@ const MAX_TICKET_SECONDS: u64 = 30 * 24 * 60 * 60;
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) agents: Agents,
+    pub(crate) changes: Changes,
     pub(crate) sessions: LiveSessions,
     pub(crate) operators: Operators,
     pub(crate) passwords: Passwords,
+    pub(crate) sealer: Sealer,
+    pub(crate) answering: Answering,
     pub(crate) penalties: Penalties,
     pub(crate) challenges: Challenges,
     pub(crate) trust: CloudTrust,
+    pub(crate) metrics: Metrics,
+    pub(crate) drain: Drain,
     /// Every task that has to be over before the store closes.
     pub(crate) tasks: TaskTracker,
     /// Rings when the cloud is to stop.
@@ -55,6 +64,7 @@ impl App {
         let expires_at = now_millis().saturating_add(millis);
         let hash = random::sha256_hex(&token.secret);
         let device = self.store.issue_enrolment_token(tenant, actor, name, &hash, expires_at).await?;
+        self.device_changed(tenant, &device.id);
         let online = self.agents.is_online(&device.id);
         Ok(EnrolmentTicket { token: token.to_string(), device: device.to_api(online), expires_at: rfc3339(expires_at) })
     }

@@ -3,9 +3,10 @@
 mod challenge;
 mod password;
 mod penalty;
+pub(crate) mod totp;
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,12 +26,15 @@ use crate::{
     app::App,
     moment::{now_millis, rfc3339},
     random,
-    store::{Actor, Entry, StoredDevice, Tenant, Visitor},
+    store::{Account, Actor, Entry, StoredDevice, Tenant, Visitor},
 };
 
 const TOKEN_PREFIX: &str = "tlt1_";
 const TOKEN_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
 const LOGIN_ALLOWANCE: Allowance = Allowance { per_account: 5, per_source: 50 };
+/// Who guesses codes knows the password already, and six digits are few: counted from wherever they come.
+const CODE_ALLOWANCE: Allowance = Allowance { per_account: 10, per_source: u32::MAX };
+const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The address at the other end of a request's connection; the listener puts it into each request.
 #[derive(Clone, Copy, Debug)]
@@ -129,11 +133,15 @@ impl Caller {
 
     /// Passes if the caller has `permission` on at least one device group.
     pub(crate) async fn anywhere(&self, permission: Permission, action: &'static str) -> Result<(), Failure> {
-        let permissions = self.app.store.permissions(self.tenant(), &self.visitor.user_id).await?;
-        if permissions.contains(&permission) {
+        if self.has_anywhere(permission).await? {
             return Ok(());
         }
         Err(self.denied(action, "tenant", ErrorCode::Forbidden, permission.to_string()).await?)
+    }
+
+    /// Whether the caller has `permission` on at least one device group.
+    pub(crate) async fn has_anywhere(&self, permission: Permission) -> Result<bool, Failure> {
+        Ok(self.app.store.permissions(self.tenant(), &self.visitor.user_id).await?.contains(&permission))
     }
 
     /// Passes if the caller has `permission` on all devices, those to come included.
@@ -143,6 +151,31 @@ impl Caller {
         }
         let detail = format!("{permission} on all devices");
         Err(self.denied(action, "tenant", ErrorCode::Forbidden, detail).await?)
+    }
+
+    /// Passes if the caller has `permission` on the device that a record is about; the device may be gone. A record that
+    /// the caller may do nothing about is answered like one that does not exist.
+    pub(crate) async fn record_of(
+        &self,
+        device_id: &str,
+        permission: Permission,
+        action: &'static str,
+        object: &str,
+    ) -> Result<(), Failure> {
+        let permissions = self.app.store.permissions_on(self.tenant(), &self.visitor.user_id, device_id).await?;
+        if permissions.contains(&permission) {
+            return Ok(());
+        }
+        if permissions.is_empty() {
+            return Err(self.denied(action, object, ErrorCode::NotFound, String::new()).await?);
+        }
+        let detail = format!("{permission} on device {device_id}");
+        Err(self.denied(action, object, ErrorCode::Forbidden, detail).await?)
+    }
+
+    /// There is no such object, on record.
+    pub(crate) async fn not_found(&self, action: &'static str, object: &str) -> Result<Failure, Failure> {
+        self.denied(action, object, ErrorCode::NotFound, String::new()).await
     }
 
     async fn denied(
@@ -170,31 +203,36 @@ async fn current_user(app: &App, tenant: &Tenant, user_id: &str, name: &str) -> 
 
 /// Checks a password and grants a bearer token for it.
 pub(crate) async fn login(app: &App, source: SocketAddr, login: Login) -> Result<LoginGranted, Failure> {
-    let Login { user, password } = login;
+    let Login { user, password, totp_code } = login;
     let password = Zeroizing::new(password);
     let tenant = Tenant::first();
     let actor = Actor { name: user.clone(), source: source.to_string() };
-    if let Err(wait) = app.penalties.admit(source.ip(), &user, LOGIN_ALLOWANCE, Instant::now()) {
-        if wait.first {
-            let entry = Entry::failed(&actor, "login", "user", ErrorCode::RateLimited);
-            app.store.record(&tenant, entry.detail(format!("waits {} s", wait.time.as_secs() + 1))).await?;
-        }
-        let detail = format!("try again in {} seconds", wait.time.as_secs() + 1);
-        return Err(Failure::new(ErrorCode::RateLimited, detail));
-    }
+    admit(app, source.ip(), &user, LOGIN_ALLOWANCE, &tenant, &actor, "login").await?;
     if password.len() > MAX_PASSWORD_BYTES {
         let detail = format!("a password has at most {MAX_PASSWORD_BYTES} bytes");
         return Err(Failure::new(ErrorCode::BadRequest, detail));
     }
-    let account = app.store.account(&tenant, &user).await?.filter(|account| !account.disabled);
+    let account = app.store.account(&tenant, &user).await?;
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let matches = app.passwords.verify(password, hash).await?;
     let Some(account) = account.filter(|_| matches) else {
         app.store.record(&tenant, Entry::failed(&actor, "login", "user", ErrorCode::AuthFailed)).await?;
         return Err(Failure::new(ErrorCode::AuthFailed, ""));
     };
+    // From here on it is somebody who knows the password.
+    if account.disabled {
+        app.store.record(&tenant, Entry::failed(&actor, "login", "user", ErrorCode::UserDisabled)).await?;
+        return Err(Failure::new(ErrorCode::UserDisabled, ""));
+    }
+    if app.store.totp(&tenant, &account.id).await?.is_some_and(|totp| totp.confirmed) {
+        let Some(code) = totp_code else {
+            app.store.record(&tenant, Entry::failed(&actor, "login", "user", ErrorCode::TotpRequired)).await?;
+            return Err(Failure::new(ErrorCode::TotpRequired, ""));
+        };
+        check_code(app, &tenant, &actor, &account.id, &code, "login").await?;
+    }
     app.penalties.forgive(source.ip(), &user);
-    grant(app, &tenant, &actor, &account.id, &user).await
+    grant(app, &tenant, &actor, &account, &user).await
 }
 
 /// A bearer token for the first user, without a password: for who already owns the process.
@@ -204,15 +242,99 @@ pub(crate) async fn local_login(app: &App) -> Result<LoginGranted, Failure> {
     let Some(account) = app.store.account(&tenant, name).await? else {
         return Err(Failure::new(ErrorCode::NotFound, "the user admin is no more"));
     };
+    if account.disabled {
+        return Err(Failure::new(ErrorCode::UserDisabled, "the user admin"));
+    }
     let actor = Actor { name: name.into(), source: "this machine".into() };
-    grant(app, &tenant, &actor, &account.id, name).await
+    grant(app, &tenant, &actor, &account, name).await
 }
 
-async fn grant(app: &App, tenant: &Tenant, actor: &Actor, user_id: &str, name: &str) -> Result<LoginGranted, Failure> {
+async fn grant(
+    app: &App,
+    tenant: &Tenant,
+    actor: &Actor,
+    account: &Account,
+    name: &str,
+) -> Result<LoginGranted, Failure> {
     let token = random::secret(TOKEN_PREFIX)?;
     let life = i64::try_from(TOKEN_LIFE.as_millis()).unwrap_or(i64::MAX);
     let expires_at = now_millis().saturating_add(life);
-    let user = current_user(app, tenant, user_id, name).await?;
-    app.store.grant_token(tenant, actor, user_id, &random::sha256_hex(token.as_bytes()), expires_at).await?;
+    let user = current_user(app, tenant, &account.id, name).await?;
+    let hash = random::sha256_hex(token.as_bytes());
+    if !app.store.grant_token(tenant, actor, &account.id, &account.password_hash, &hash, expires_at).await? {
+        return Err(Failure::new(ErrorCode::AuthFailed, "the user was changed meanwhile"));
+    }
     Ok(LoginGranted { token, expires_at: rfc3339(expires_at), user })
+}
+
+/// Lets a guess through, or says how long to wait; the first refusal of each wait is recorded.
+async fn admit(
+    app: &App,
+    source: IpAddr,
+    account: &str,
+    allowance: Allowance,
+    tenant: &Tenant,
+    actor: &Actor,
+    action: &'static str,
+) -> Result<(), Failure> {
+    let Err(wait) = app.penalties.admit(source, account, allowance, Instant::now()) else { return Ok(()) };
+    let seconds = wait.time.as_secs() + 1;
+    if wait.first {
+        let entry = Entry::failed(actor, action, "user", ErrorCode::RateLimited);
+        app.store.record(tenant, entry.detail(format!("waits {seconds} s"))).await?;
+    }
+    Err(Failure::new(ErrorCode::RateLimited, format!("try again in {seconds} seconds")))
+}
+
+/// Where a user's second factor is sealed.
+pub(crate) fn totp_place(tenant: &Tenant, user_id: &str) -> String {
+    format!("towline totp v1/{}/{user_id}", tenant.as_str())
+}
+
+/// Checks a code of the user's second factor, in force or to be confirmed, and uses it up.
+pub(crate) async fn check_code(
+    app: &App,
+    tenant: &Tenant,
+    actor: &Actor,
+    user_id: &str,
+    code: &str,
+    action: &'static str,
+) -> Result<(), Failure> {
+    // The blank keeps these apart from the accounts of people: no user's name begins with one.
+    let account = format!(" code {user_id}");
+    admit(app, ANYWHERE, &account, CODE_ALLOWANCE, tenant, actor, action).await?;
+    let Some(totp) = app.store.totp(tenant, user_id).await? else {
+        return Err(Failure::new(ErrorCode::NotFound, "there is no second factor"));
+    };
+    let secret = app.sealer.open(&totp_place(tenant, user_id), &totp.secret)?;
+    let good = match totp::step_of(&secret, code, now_millis()) {
+        Some(step) => app.store.use_totp_step(tenant, actor, user_id, step).await?,
+        None => false,
+    };
+    if good {
+        app.penalties.forgive(ANYWHERE, &account);
+        return Ok(());
+    }
+    let entry = Entry::failed(actor, action, format!("user/{user_id}"), ErrorCode::AuthFailed);
+    app.store.record(tenant, entry.detail("the code of the second factor")).await?;
+    Err(Failure::new(ErrorCode::AuthFailed, "the code of the second factor is wrong or was used already"))
+}
+
+/// Checks the password of somebody who is logged in: a borrowed token is not enough for what needs it.
+pub(crate) async fn check_own_password(
+    caller: &Caller,
+    password: Zeroizing<String>,
+    action: &'static str,
+) -> Result<(), Failure> {
+    let (app, tenant, actor) = (&caller.app, caller.tenant(), caller.actor());
+    let account = format!(" password {}", caller.visitor.user_id);
+    admit(app, caller.source.ip(), &account, LOGIN_ALLOWANCE, tenant, &actor, action).await?;
+    let hash = app.store.account(tenant, &caller.visitor.user_name).await?.map(|account| account.password_hash);
+    if password.len() <= MAX_PASSWORD_BYTES && app.passwords.verify(password, hash).await? {
+        app.penalties.forgive(caller.source.ip(), &account);
+        return Ok(());
+    }
+    let entry = Entry::failed(&actor, action, format!("user/{}", caller.visitor.user_id), ErrorCode::AuthFailed);
+    app.store.record(tenant, entry).await?;
+    Err(Failure::new(ErrorCode::AuthFailed, "the password until now is wrong"))
 }

@@ -1,8 +1,13 @@
 //! Who the cloud is: a long-lived identity key that tokens pin, the certificates it signs, and the server's key.
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{
+    net::IpAddr,
+    path::Path,
+    sync::{Arc, PoisonError, RwLock},
+    time::SystemTime,
+};
 
-use aws_lc_rs::hmac;
+use ::aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -10,12 +15,15 @@ use rcgen::{
 };
 use rustls::{
     ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use towline_cloud_api::CloudTrust;
-use towline_transport::tls::{self, KeyPin, PIN_NAME};
+use towline_transport::tls::{KeyPin, PIN_NAME};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::{
@@ -44,6 +52,8 @@ pub(crate) struct Identity {
     pub(crate) tls: Arc<ServerConfig>,
     /// What enrolment tokens say about recognising the cloud.
     pub(crate) trust: CloudTrust,
+    /// The certificate that is served now.
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 /// A leaf certificate with its key, as it is kept.
@@ -60,29 +70,129 @@ struct Leaf {
 
 impl Identity {
     /// The identity in `dir`, made if there is none, with a leaf certificate for this machine and `listen_host`;
-    /// or, with `files`, somebody else's certificate.
-    pub(crate) fn open(dir: &DataDir, listen_host: IpAddr, files: Option<&TlsFiles>) -> Result<Self, Error> {
-        if let Some(files) = files {
-            return Self::from_files(files);
-        }
-        let (key, certificate) = identity(dir)?;
-        let pin = KeyPin::of_public_key(&key.subject_public_key_info());
-        let leaf = leaf(dir, &key, names(listen_host))?;
-        let decode = |text: &str| STANDARD.decode(text).map_err(|_| damaged(LEAF));
-        let chain = vec![CertificateDer::from(decode(&leaf.certificate)?), certificate];
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(decode(&leaf.key)?));
-        Ok(Self { tls: tls::server_config(chain, key, &ALPN)?, trust: CloudTrust::Pin(pin.0) })
+    /// or, with `files`, somebody else's certificate. With `web_pki` tokens say that the devices' own roots vouch for
+    /// whatever stands in front of the cloud.
+    pub(crate) fn open(
+        dir: Arc<DataDir>,
+        listen_host: IpAddr,
+        files: Option<TlsFiles>,
+        web_pki: bool,
+    ) -> Result<Self, Error> {
+        let trust = match &files {
+            Some(_) => CloudTrust::WebPki,
+            None if web_pki => CloudTrust::WebPki,
+            None => CloudTrust::Pin(KeyPin::of_public_key(&identity(&dir)?.0.subject_public_key_info()).0),
+        };
+        let origin = match files {
+            Some(files) => Origin::Files(files),
+            None => Origin::Own { dir, listen_host },
+        };
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let seen = origin.stamp();
+        let current = origin.load(&provider)?;
+        let certificates = Arc::new(Certificates {
+            origin,
+            provider: provider.clone(),
+            served: RwLock::new(Served { current, seen }),
+        });
+        let mut tls = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(cannot_serve)?
+            .with_no_client_auth()
+            .with_cert_resolver(certificates.clone());
+        tls.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(Self { tls: tls.into(), trust, certificates })
+    }
+}
+
+/// The certificate that is served, which may change while the cloud runs.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    origin: Origin,
+    provider: Arc<CryptoProvider>,
+    served: RwLock<Served>,
+}
+
+#[derive(Debug)]
+struct Served {
+    current: Arc<CertifiedKey>,
+    seen: Stamp,
+}
+
+/// When certificate and key were last written.
+type Stamp = [Option<SystemTime>; 2];
+
+enum Origin {
+    /// Signed by the identity key, kept in the data folder.
+    Own { dir: Arc<DataDir>, listen_host: IpAddr },
+    /// Somebody else's, in files that somebody else renews.
+    Files(TlsFiles),
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Own { .. } => "Own",
+            Self::Files(_) => "Files",
+        })
+    }
+}
+
+impl Certificates {
+    /// Takes the certificate that is to be served now: a new leaf if the old one is about to expire, or what the files
+    /// hold. If that cannot be done, the old one stays. Says whether another is served than before.
+    pub(crate) fn renew(&self) -> Result<bool, Error> {
+        let seen = self.origin.stamp();
+        let loaded = self.origin.load(&self.provider)?;
+        let mut served = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = served.current.cert != loaded.cert;
+        *served = Served { current: loaded, seen };
+        Ok(is_new)
     }
 
-    fn from_files(files: &TlsFiles) -> Result<Self, Error> {
-        let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| Error::Identity {
-            reason: format!("{} holds no PEM of the kind that is needed: {error}", path.display()),
+    /// Whether the files have been written since they were read.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.origin.stamp() != self.served.read().unwrap_or_else(PoisonError::into_inner).seen
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.served.read().unwrap_or_else(PoisonError::into_inner).current.clone())
+    }
+}
+
+impl Origin {
+    fn load(&self, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, Error> {
+        let (chain, key) = match self {
+            Self::Own { dir, listen_host } => {
+                let (key, certificate) = identity(dir)?;
+                let leaf = leaf(dir, &key, names(*listen_host))?;
+                let decode = |text: &str| STANDARD.decode(text).map_err(|_| damaged(LEAF));
+                let chain = vec![CertificateDer::from(decode(&leaf.certificate)?), certificate];
+                (chain, PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(decode(&leaf.key)?)))
+            }
+            Self::Files(files) => {
+                let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| Error::Identity {
+                    reason: format!("{} holds no PEM of the kind that is needed: {error}", path.display()),
+                };
+                let chain = CertificateDer::pem_file_iter(&files.certificate)
+                    .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                    .map_err(|error| unreadable(&files.certificate, error))?;
+                let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, error))?;
+                (chain, key)
+            }
         };
-        let chain = CertificateDer::pem_file_iter(&files.certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| unreadable(&files.certificate, error))?;
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| unreadable(&files.key, error))?;
-        Ok(Self { tls: tls::server_config(chain, key, &ALPN)?, trust: CloudTrust::WebPki })
+        Ok(Arc::new(CertifiedKey::from_der(chain, key, provider).map_err(cannot_serve)?))
+    }
+
+    /// Only other people's files change behind our back.
+    fn stamp(&self) -> Stamp {
+        let written = |path: &Path| path.metadata().and_then(|file| file.modified()).ok();
+        match self {
+            Self::Own { .. } => [None; 2],
+            Self::Files(files) => [written(&files.certificate), written(&files.key)],
+        }
     }
 }
 
@@ -203,6 +313,10 @@ fn alternative_name(name: &str) -> Result<SanType, Error> {
         Ok(address) => Ok(SanType::IpAddress(address)),
         Err(_) => Ok(SanType::DnsName(name.try_into().map_err(cannot_make)?)),
     }
+}
+
+fn cannot_serve(error: rustls::Error) -> Error {
+    Error::Identity { reason: error.to_string() }
 }
 
 fn cannot_make(error: rcgen::Error) -> Error {

@@ -26,14 +26,23 @@ mod agents;
 mod api;
 mod app;
 mod auth;
+mod backup;
+mod certificates;
+mod changes;
 mod data_dir;
+mod drain;
 mod identity;
 mod listen;
+mod metrics;
 mod moment;
 mod random;
 mod relay;
+mod revocation;
+mod seal;
 mod sessions;
+mod source;
 mod store;
+mod unfinished;
 
 use std::{
     io,
@@ -43,25 +52,31 @@ use std::{
     time::Duration,
 };
 
-use tokio::net::TcpListener;
+use axum::middleware::from_fn_with_state;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use towline_cloud_api::{CloudTrust, EnrolmentTicket, LoginGranted, Problem};
 use towline_transport::tls::KeyPin;
 use towline_tunnel_proto::Code;
 use zeroize::Zeroizing;
 
-pub use self::store::audit::AuditVerdict;
 use self::{
     app::App,
     data_dir::DataDir,
     identity::{Identity, ServerKey},
     store::{Actor, Entry, Store, Tenant},
 };
+pub use self::{
+    backup::{BackupError, Protection},
+    source::{InvalidNetwork, Network},
+    store::audit::AuditVerdict,
+};
 
 /// For farewells and last records when the cloud stops.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 const GOING_DOWN: &str = "the cloud is shutting down";
 const SEAL: &str = "towline audit seal v1";
+const SEALED: &str = "towline sealed v1";
 const CHALLENGE: &str = "towline challenge v1";
 
 /// How a cloud is to run.
@@ -77,12 +92,28 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Serve plain HTTP to others than this machine itself: for a proxy in front that ends TLS.
     pub plain_from_anywhere: bool,
+    /// Proxies in front: what they say in `X-Forwarded-For` counts, and they may ask without TLS.
+    pub trusted_proxies: Vec<Network>,
+    /// What stands in front of the cloud has a certificate that the machines' own roots vouch for: enrolment tokens pin
+    /// nothing.
+    pub web_pki: bool,
+    /// Where to serve `/metrics`, in plain HTTP and to everybody who can reach it; nowhere if there is none.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Config {
     /// The defaults: own certificate, plain HTTP to this machine only.
     pub fn new(listen: SocketAddr, data_dir: impl Into<PathBuf>) -> Self {
-        Self { listen, data_dir: data_dir.into(), admin_password: None, tls: None, plain_from_anywhere: false }
+        Self {
+            listen,
+            data_dir: data_dir.into(),
+            admin_password: None,
+            tls: None,
+            plain_from_anywhere: false,
+            trusted_proxies: Vec::new(),
+            web_pki: false,
+            metrics_listen: None,
+        }
     }
 }
 
@@ -150,6 +181,12 @@ impl From<random::NoRandom> for Error {
     }
 }
 
+impl From<seal::Unsealable> for Error {
+    fn from(error: seal::Unsealable) -> Self {
+        Self::Internal { reason: error.to_string() }
+    }
+}
+
 impl From<auth::HashFailed> for Error {
     fn from(error: auth::HashFailed) -> Self {
         Self::Internal { reason: error.to_string() }
@@ -167,9 +204,9 @@ impl Cloud {
     ///
     /// [`Error::InUse`] if another cloud holds the data folder; otherwise what cannot be made, read or listened on.
     pub async fn start(config: Config) -> Result<Running, Error> {
-        let Config { listen, data_dir, admin_password, tls, plain_from_anywhere } = config;
-        let dir = DataDir::open(&data_dir)?;
-        let identity = Identity::open(&dir, listen.ip(), tls.as_ref())?;
+        let Config { listen, data_dir, admin_password, tls, plain_from_anywhere, trusted_proxies, .. } = config;
+        let dir = Arc::new(DataDir::open(&data_dir)?);
+        let identity = Identity::open(dir.clone(), listen.ip(), tls, config.web_pki)?;
         let server_key = ServerKey::open(&dir)?;
         // SQLite gives its log the rights of its file.
         dir.touch(store::FILE_NAME)?;
@@ -188,8 +225,11 @@ impl Cloud {
             let hash = passwords.hash(password).await?;
             store.first_start(&hash).await?;
         }
-        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen, source })?;
-        let local_addr = listener.local_addr().map_err(|source| Error::Listen { address: listen, source })?;
+        let (listener, local_addr) = bind(listen).await?;
+        let metrics_listener = match config.metrics_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         store.end_what_was_left_open().await?;
         let entry = Entry::ok(&Actor::cloud(), "cloud.start", "cloud")
             .detail(format!("version {}, listening on {local_addr}", env!("CARGO_PKG_VERSION")));
@@ -198,26 +238,40 @@ impl Cloud {
         let app = Arc::new(App {
             store,
             agents: agents::Agents::default(),
+            changes: changes::Changes::default(),
             sessions: sessions::LiveSessions::default(),
             operators: sessions::Operators::default(),
             passwords,
+            sealer: seal::Sealer::new(&server_key.derive(SEALED))?,
+            answering: api::Answering::default(),
             penalties: auth::Penalties::default(),
             challenges: auth::Challenges::new(server_key.derive(CHALLENGE), moment::now_millis()),
             trust: identity.trust,
+            metrics: metrics::Metrics::default(),
+            drain: drain::Drain::new(dir.path()),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         });
+        let routes = api::routes(auth::Door::new(app.clone()));
         let service = Arc::new(listen::Service {
-            routes: api::routes(auth::Door::new(app.clone())),
-            tls: identity.tls,
+            routes: routes.layer(from_fn_with_state(app.clone(), drain::gate)),
+            tls: Some(identity.tls),
             plain_from_anywhere,
+            trusted_proxies,
+            unfinished: unfinished::Unfinished::new(app.metrics.dropped_connections.clone()),
             tasks: app.tasks.clone(),
             stop: app.stop.clone(),
         });
         let stopped = CancellationToken::new();
         app.tasks.spawn(listen::listen(listener, service));
+        let metrics_addr = metrics_listener.map(|(listener, address)| {
+            app.tasks.spawn(listen::listen(listener, metrics_service(&app)));
+            address
+        });
+        let renew = Arc::new(Notify::new());
+        app.tasks.spawn(certificates::keep(identity.certificates, renew.clone(), app.stop.clone()));
         tokio::spawn(stop_in_order(app.clone(), dir, stopped.clone()));
-        Ok(Running { app, local_addr, first_start_password, stopped })
+        Ok(Running { app, local_addr, metrics_addr, renew, first_start_password, stopped })
     }
 
     /// Checks the audit of a data folder, whether a cloud runs on it or not: every record, their chain, and its end.
@@ -236,8 +290,27 @@ impl Cloud {
     }
 }
 
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
+}
+
+fn metrics_service(app: &Arc<App>) -> Arc<listen::Service> {
+    Arc::new(listen::Service {
+        routes: metrics::routes(app.clone()),
+        tls: None,
+        plain_from_anywhere: true,
+        trusted_proxies: Vec::new(),
+        unfinished: unfinished::Unfinished::new(app.metrics.dropped_connections.clone()),
+        tasks: app.tasks.clone(),
+        stop: app.stop.clone(),
+    })
+}
+
 /// Waits for the signal, and then ends everything: sessions first, so that their ends are on record, the store last.
-async fn stop_in_order(app: Arc<App>, dir: DataDir, stopped: CancellationToken) {
+async fn stop_in_order(app: Arc<App>, dir: Arc<DataDir>, stopped: CancellationToken) {
     app.stop.cancelled().await;
     app.sessions.stop();
     app.operators.close_all(Code::SHUTDOWN, GOING_DOWN);
@@ -259,6 +332,8 @@ async fn stop_in_order(app: Arc<App>, dir: DataDir, stopped: CancellationToken) 
 pub struct Running {
     app: Arc<App>,
     local_addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
+    renew: Arc<Notify>,
     first_start_password: Option<Zeroizing<String>>,
     stopped: CancellationToken,
 }
@@ -273,6 +348,11 @@ impl Running {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Where `/metrics` is served, if it is.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
     }
 
     /// The pin of the identity key; `None` with a certificate from outside, which needs none.
@@ -306,6 +386,22 @@ impl Running {
     /// The problem that the API would answer with.
     pub async fn local_login(&self) -> Result<LoginGranted, Problem> {
         auth::local_login(&self.app).await.map_err(api::Failure::into_problem)
+    }
+
+    /// Looks at the certificate now: one of the cloud's own that is about to expire is renewed, files are read again. It
+    /// happens by itself too, once a day and when files change.
+    pub fn renew_certificate(&self) {
+        self.renew.notify_one();
+    }
+
+    /// Goes away in order: refuses what is new, tells devices and operators when to come back, and returns when the last
+    /// session has ended, or after `patience`. [`Running::shutdown`] then ends what is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling stops the waiting; the cloud stays on its way out.
+    pub async fn drain(&self, patience: Duration) {
+        drain::drain(&self.app, patience).await;
     }
 
     /// Stops: sessions end and are told why, records are completed, the store is closed.

@@ -1,9 +1,9 @@
 //! The one port: TLS and plain HTTP told apart by the first byte, each connection in a task of its own, and every
-//! connection that has not asked anything yet bounded in time and number.
+//! connection that has not asked anything yet bounded in time and number. The port for metrics works the same way.
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
@@ -20,48 +20,56 @@ use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use towline_cloud_api::{ErrorCode, Problem};
 
-use crate::auth::Peer;
+use crate::{
+    auth::Peer,
+    source::{Network, source},
+    unfinished::{Place, Unfinished},
+};
 
 /// The first byte of a TLS connection: a handshake record (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
-/// For the first byte, the TLS handshake, and each request's head.
+/// From the connection to the end of the first request's head, TLS handshake included; and for each later head.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For requests under way when the cloud stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// After an error of `accept`, which is most often that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const MAX_SILENT_CONNECTIONS: usize = 1024;
 const MAX_STREAMS: u32 = 64;
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 
 /// What every connection is served with.
 pub(crate) struct Service {
     pub(crate) routes: Router,
-    pub(crate) tls: Arc<ServerConfig>,
+    /// Without it the port speaks plain HTTP only.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) plain_from_anywhere: bool,
+    /// Who may say where a request really comes from, and may ask without TLS.
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) unfinished: Unfinished,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
 
 /// Accepts connections until the cloud stops.
 pub(crate) async fn listen(listener: TcpListener, service: Arc<Service>) {
-    let silent = Arc::new(Semaphore::new(MAX_SILENT_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
-            accepted = next(&listener, &silent) => accepted,
+            accepted = next(&listener) => accepted,
             () = service.stop.cancelled() => return,
         };
         match accepted {
-            Ok((stream, peer, permit)) => {
-                service.tasks.spawn(serve(service.clone(), stream, peer, permit));
+            Ok((stream, peer)) => {
+                let source = Some(peer.ip()).filter(|ip| !service.is_trusted(*ip));
+                let place = service.unfinished.enter(source);
+                service.tasks.spawn(serve(service.clone(), stream, peer, place));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -71,35 +79,52 @@ pub(crate) async fn listen(listener: TcpListener, service: Arc<Service>) {
     }
 }
 
-async fn next(
-    listener: &TcpListener,
-    silent: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    // When there are too many that say nothing, the others wait in the kernel's queue, 10 seconds at most.
-    let permit = silent.clone().acquire_owned().await.map_err(io::Error::other)?;
+async fn next(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()), permit))
+    Ok((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())))
 }
 
-async fn serve(service: Arc<Service>, mut stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-    let mut first = [0];
-    match timeout(PATIENCE, stream.peek(&mut first)).await {
-        Ok(Ok(1)) => {}
-        _ => return,
+impl Service {
+    fn is_trusted(&self, ip: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(ip))
     }
-    if first == [TLS_HANDSHAKE] {
-        let acceptor = TlsAcceptor::from(service.tls.clone());
-        match timeout(PATIENCE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => serve_http(&service, Stream::Tls(Box::new(stream)), peer, permit).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "a TLS handshake failed"),
-            Err(_) => {}
+}
+
+async fn serve(service: Arc<Service>, stream: TcpStream, peer: SocketAddr, place: Place) {
+    let deadline = Instant::now() + PATIENCE;
+    let lost = place.lost();
+    let greeted = tokio::select! {
+        greeted = timeout_at(deadline, greet(&service, stream, peer)) => greeted,
+        () = lost.cancelled() => return,
+    };
+    if let Ok(Some(stream)) = greeted {
+        serve_http(&service, stream, peer, place, deadline).await;
+    }
+}
+
+/// Finds out whether it is TLS, and does the handshake.
+async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Option<Stream> {
+    let mut first = [0];
+    if !matches!(stream.peek(&mut first).await, Ok(1)) {
+        return None;
+    }
+    match &service.tls {
+        Some(tls) if first == [TLS_HANDSHAKE] => match TlsAcceptor::from(tls.clone()).accept(stream).await {
+            Ok(stream) => Some(Stream::Tls(Box::new(stream))),
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a TLS handshake failed");
+                None
+            }
+        },
+        _ if peer.ip().is_loopback() || service.plain_from_anywhere || service.is_trusted(peer.ip()) => {
+            Some(Stream::Plain(stream))
         }
-    } else if peer.ip().is_loopback() || service.plain_from_anywhere {
-        serve_http(&service, Stream::Plain(stream), peer, permit).await;
-    } else {
-        // Whatever comes of it: the connection ends here.
-        let _ = timeout(PATIENCE, refuse_plain(&mut stream)).await;
+        _ => {
+            // Whatever comes of it: the connection ends here.
+            let _ = refuse_plain(&mut stream).await;
+            None
+        }
     }
 }
 
@@ -127,17 +152,19 @@ async fn refuse_plain(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: Place, deadline: Instant) {
     let asked = Arc::new(Notify::new());
-    let permit = Arc::new(Mutex::new(Some(permit)));
+    let lost = place.lost();
+    let place = Arc::new(Mutex::new(Some(place)));
     let on_request = {
         let asked = asked.clone();
         service_fn(move |mut request: Request<Incoming>| {
             // The first request has arrived: the connection is no longer one of the silent ones.
-            if permit.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            if place.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
                 asked.notify_one();
             }
-            request.extensions_mut().insert(Peer(peer));
+            let source = source(peer, request.headers(), &service.trusted_proxies);
+            request.extensions_mut().insert(Peer(source));
             service.routes.clone().oneshot(request.map(axum::body::Body::new))
         })
     };
@@ -154,10 +181,11 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, permit:
     // The connection has its own limits once it speaks; until then it is this one that counts.
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
-        spoke = timeout(PATIENCE, asked.notified()) => match spoke {
+        spoke = timeout_at(deadline, asked.notified()) => match spoke {
             Ok(()) => None,
             Err(_) => return,
         },
+        () = lost.cancelled() => return,
         () = service.stop.cancelled() => return,
     };
     let ended = match ended {

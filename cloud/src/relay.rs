@@ -12,28 +12,37 @@ use hyper::upgrade::OnUpgrade;
 use towline_cloud_api::{Endpoint, ErrorCode, Permission, Problem, SessionEnd};
 use towline_tunnel_proto::{
     Code, FieldKey, Fields, Open,
-    driver::{By, Channel, Counters, Ended, Incoming, Mux, RelayEnd, Side, relay_until},
+    driver::{By, Channel, Ended, Incoming, Mux, RelayEnd, Side, relay_until},
 };
 
 use crate::{
     agents,
     api::Failure,
+    app::App,
     auth::Caller,
     moment::{ago, now_millis},
+    sessions::{Cut, Line, Place},
     store::{
-        Actor, Entry, NewOperation, NewSession, SessionClose, Starting, StoredDevice, audit::clean, new_session_id,
+        Actor, Entry, Footing, NewOperation, NewSession, SessionClose, Starting, StoredDevice, Tenant, audit::clean,
+        new_session_id,
     },
 };
 
 /// How long a device has to connect a target.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// When the store could not be written, a full disk for one.
+const RECORD_AGAIN: Duration = Duration::from_secs(5);
 const MAX_REASON_CHARS: usize = 256;
 
 /// Holds an operator's session: each channel of it is one operation.
 pub(crate) async fn serve_operator(caller: Caller, connection: OnUpgrade) {
     let app = caller.app.clone();
     let Some(mux) = agents::begin(&app, connection).await else { return };
-    let number = app.operators.enter(&caller.token_hash, mux.clone());
+    let _place = app.operators.enter(&caller.visitor, &caller.token_hash, Line::Tunnel(mux.clone()));
+    // Revoked after the handshake and before it stood where that would have ended it.
+    if !matches!(app.store.visitor(&caller.token_hash).await, Ok(Some(_))) {
+        mux.close(Code::REVOKED, "the bearer token has ended");
+    }
     if app.stop.is_cancelled() {
         mux.close(Code::SHUTDOWN, "the cloud is shutting down");
     }
@@ -41,16 +50,19 @@ pub(crate) async fn serve_operator(caller: Caller, connection: OnUpgrade) {
     while let Some(incoming) = mux.accept().await {
         app.tasks.spawn(serve_channel(caller.clone(), incoming));
     }
-    app.operators.leave(number);
 }
 
 /// Serves one channel from its opening to its end.
 async fn serve_channel(caller: Arc<Caller>, mut incoming: Incoming) {
     // The start of a session is on record before the operator's channel is accepted and read from.
     match connect(&caller, &mut incoming).await {
-        Ok(connection) => connection.run(&caller, incoming).await,
+        Ok(connection) => {
+            caller.app.metrics.operation("ok");
+            connection.run(&caller, incoming).await;
+        }
         Err(refusal) => {
             let problem = refusal.into_problem();
+            caller.app.metrics.operation(problem.code.as_str());
             let code = match problem.code {
                 ErrorCode::Unauthenticated => Code::AUTH,
                 code => Code(code.tunnel_code()),
@@ -67,7 +79,7 @@ fn reason(problem: &Problem) -> String {
 /// A channel to the target, connected, whose session has begun.
 struct Connection {
     session_id: String,
-    place: crate::sessions::Place,
+    place: Place,
     channel: Channel,
     peer_address: String,
 }
@@ -76,6 +88,9 @@ struct Connection {
 async fn connect(caller: &Caller, incoming: &mut Incoming) -> Result<Connection, Failure> {
     const ACTION: &str = "operation.create";
     let (app, tenant, actor) = (&caller.app, caller.tenant(), caller.actor());
+    if app.drain.is_on() {
+        return Err(Failure::new(ErrorCode::ShuttingDown, ""));
+    }
     if app.store.visitor(&caller.token_hash).await?.as_ref() != Some(&caller.visitor) {
         let entry = Entry::failed(&actor, ACTION, "tenant", ErrorCode::Unauthenticated);
         app.store.record(tenant, entry.detail("the bearer token has ended")).await?;
@@ -101,6 +116,7 @@ async fn connect(caller: &Caller, incoming: &mut Incoming) -> Result<Connection,
             },
         )
         .await?;
+    app.operation_changed(tenant, &operation_id).await;
     let attempt = Attempt { caller, actor: &actor, device: &device, operation_id: &operation_id };
     match attempt.run(endpoint, incoming).await {
         Ok(connection) => Ok(connection),
@@ -108,6 +124,7 @@ async fn connect(caller: &Caller, incoming: &mut Incoming) -> Result<Connection,
             let problem = failure.into_problem();
             let detail = clean(&reason(&problem), MAX_REASON_CHARS);
             app.store.operation_failed(tenant, &actor, &operation_id, problem.code, &detail).await?;
+            app.operation_changed(tenant, &operation_id).await;
             Err(Failure::new(problem.code, detail))
         }
     }
@@ -128,24 +145,40 @@ impl Attempt<'_> {
             let detail = format!("on device \"{}\"", self.device.name);
             return Err(Failure::new(ErrorCode::UnknownEndpoint, detail));
         };
+        if self.device.disabled {
+            let detail = format!("device \"{}\"", self.device.name);
+            return Err(Failure::new(ErrorCode::DeviceDisabled, detail));
+        }
         let Some(agent) = app.agents.mux(&self.device.id) else { return Err(self.offline()) };
         app.store.operation_executing(tenant, self.operation_id).await?;
+        app.operation_changed(tenant, self.operation_id).await;
         let (channel, fields) = self.reach(&agent, &endpoint, incoming).await?;
 
         let session_id = new_session_id()?;
-        let place = app.sessions.enter(&session_id, &self.device.id, &endpoint.id, &self.caller.token_hash);
+        let footing = Footing {
+            tenant: tenant.clone(),
+            user_id: self.caller.visitor.user_id.clone(),
+            token_hash: self.caller.token_hash.clone(),
+            device_id: self.device.id.clone(),
+            endpoint_id: endpoint.id.clone(),
+        };
+        let place = app.sessions.enter(&session_id, footing.clone());
         let peer_address = clean(fields.text(FieldKey::PEER_ADDRESS).unwrap_or("?"), MAX_REASON_CHARS);
         let start = NewSession {
             id: &session_id,
             operation_id: self.operation_id,
-            device_id: &self.device.id,
-            endpoint_id: &endpoint.id,
-            user_id: &self.caller.visitor.user_id,
+            footing: &footing,
+            host: &endpoint.host,
+            port: endpoint.port,
             user_name: &self.caller.visitor.user_name,
             peer_address: &peer_address,
         };
-        match app.store.start_session(tenant, self.actor, &start).await? {
-            Starting::Started => Ok(Connection { session_id, place, channel, peer_address }),
+        match app.store.start_session(self.actor, &start).await? {
+            Starting::Started => {
+                app.operation_changed(tenant, self.operation_id).await;
+                app.session_changed(tenant, &session_id).await;
+                Ok(Connection { session_id, place, channel, peer_address })
+            }
             Starting::Revoked => {
                 channel.reset(Code::REVOKED, "the right to connect was taken away");
                 Err(Failure::new(ErrorCode::SessionEnded, "the endpoint or the right to it was taken away"))
@@ -217,24 +250,37 @@ impl Connection {
         let fields =
             Fields::new().with(FieldKey::SESSION_ID, session_id.clone()).with(FieldKey::PEER_ADDRESS, peer_address);
         let operator = incoming.accept(fields);
-        let counters = Counters::default();
+        let counters = caller.app.metrics.relaying();
         let cut = async {
-            match place.cut().await {
-                SessionEnd::CloudStopped => (Code::SHUTDOWN, "the cloud is shutting down".into()),
-                _ => (Code::REVOKED, "the session was ended by the cloud".into()),
-            }
+            let Cut { end, reason } = place.cut().await;
+            let code = if end == SessionEnd::CloudStopped { Code::SHUTDOWN } else { Code::REVOKED };
+            (code, reason)
         };
-        let end = session_end(relay_until(operator, channel, &counters, cut, tell).await);
+        let (end, reason) = session_end(relay_until(operator, channel, &counters, cut, tell).await);
         let close = SessionClose {
             end,
+            reason,
             bytes_to_target: counters.a_to_b.load(std::sync::atomic::Ordering::Relaxed),
             bytes_from_target: counters.b_to_a.load(std::sync::atomic::Ordering::Relaxed),
         };
         drop(place);
-        let actor = caller.actor();
-        if let Err(error) = caller.app.store.end_session(caller.tenant(), &actor, &session_id, &close).await {
+        record_end(&caller.app, caller.tenant(), &caller.actor(), &session_id, &close).await;
+    }
+}
+
+async fn record_end(app: &App, tenant: &Tenant, actor: &Actor, session_id: &str, close: &SessionClose) {
+    loop {
+        match app.store.end_session(tenant, actor, session_id, close).await {
+            Ok(()) => return app.session_changed(tenant, session_id).await,
+            Err(error) => tracing::error!(%error, session = session_id, "a session's end could not be recorded"),
+        }
+        if app.stop.is_cancelled() {
             // It stays open on paper until the next start, which ends it.
-            tracing::error!(%error, session = session_id, "a session's end could not be recorded");
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECORD_AGAIN) => {}
+            () = app.stop.cancelled() => {}
         }
     }
 }
@@ -247,16 +293,26 @@ fn tell(side: Side, ended: &Ended) -> (Code, String) {
         (Side::B, Ended { code: Code::NO_ERROR | Code::SHUTDOWN, by: By::Peer, .. }) => {
             (Code::TARGET_LOST, "the device's agent went away".into())
         }
+        (_, Ended { code: Code::DEVICE_DISABLED, by: By::Local, reason }) => (Code::REVOKED, reason.clone()),
         (_, ended) => (ended.code, clean(&ended.reason, MAX_REASON_CHARS)),
     }
 }
 
-fn session_end(end: RelayEnd) -> SessionEnd {
+/// How a session ended, and for those that were ended the reason that both sides heard.
+fn session_end(end: RelayEnd) -> (SessionEnd, String) {
+    match end {
+        RelayEnd::Cut(Code::REVOKED, reason)
+        | RelayEnd::Broken(_, Ended { code: Code::REVOKED | Code::DEVICE_DISABLED, by: By::Local, reason }) => {
+            (SessionEnd::Revoked, reason)
+        }
+        end => (unforced_end(end), String::new()),
+    }
+}
+
+fn unforced_end(end: RelayEnd) -> SessionEnd {
     match end {
         RelayEnd::Finished => SessionEnd::Finished,
-        RelayEnd::Cut(Code::SHUTDOWN, _) => SessionEnd::CloudStopped,
-        RelayEnd::Cut(..) => SessionEnd::Revoked,
-        RelayEnd::Broken(_, Ended { code: Code::REVOKED, by: By::Local, .. }) => SessionEnd::Revoked,
+        RelayEnd::Cut(..) => SessionEnd::CloudStopped,
         RelayEnd::Broken(_, Ended { code: Code::SHUTDOWN, by: By::Local, .. }) => SessionEnd::CloudStopped,
         RelayEnd::Broken(Side::A, Ended { by: By::Peer, .. }) => SessionEnd::OperatorClosed,
         RelayEnd::Broken(Side::A, _) => SessionEnd::OperatorLost,

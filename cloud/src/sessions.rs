@@ -1,22 +1,30 @@
-//! The sessions that live now and the operators' tunnels they came through: what has to end when a right is taken away.
+//! The sessions that live now and the operators' lines they came through: what has to end when a right is taken away.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use towline_cloud_api::SessionEnd;
 use towline_tunnel_proto::{Code, driver::Mux};
 
+use crate::store::{Footing, Visitor};
+
+/// Why a session has to end, in the words that both sides hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    pub(crate) end: SessionEnd,
+    pub(crate) reason: String,
+}
+
 struct Live {
-    device_id: String,
-    endpoint_id: String,
-    token_hash: String,
-    cut: watch::Sender<Option<SessionEnd>>,
+    footing: Footing,
+    cut: watch::Sender<Option<Cut>>,
 }
 
 #[derive(Default)]
@@ -35,48 +43,65 @@ pub(crate) struct LiveSessions {
 pub(crate) struct Place {
     session_id: String,
     register: Arc<Mutex<Register>>,
-    cut: watch::Receiver<Option<SessionEnd>>,
+    cut: watch::Receiver<Option<Cut>>,
 }
 
 impl LiveSessions {
+    fn register(&self) -> MutexGuard<'_, Register> {
+        self.register.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes a place for a session. From here on whatever ends it reaches it.
-    pub(crate) fn enter(&self, session_id: &str, device_id: &str, endpoint_id: &str, token_hash: &str) -> Place {
-        let mut register = self.register.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sender, cut) = watch::channel(register.stopped.then_some(SessionEnd::CloudStopped));
-        let live = Live {
-            device_id: device_id.into(),
-            endpoint_id: endpoint_id.into(),
-            token_hash: token_hash.into(),
-            cut: sender,
-        };
-        register.sessions.insert(session_id.into(), live);
+    pub(crate) fn enter(&self, session_id: &str, footing: Footing) -> Place {
+        let mut register = self.register();
+        let (sender, cut) = watch::channel(register.stopped.then(stopped));
+        register.sessions.insert(session_id.into(), Live { footing, cut: sender });
         Place { session_id: session_id.into(), register: self.register.clone(), cut }
     }
 
-    pub(crate) fn revoke_device(&self, device_id: &str) {
-        self.cut(SessionEnd::Revoked, |live| live.device_id == device_id);
+    /// The sessions that live now, each with what it rests on.
+    pub(crate) fn live(&self) -> Vec<(String, Footing)> {
+        self.register().sessions.iter().map(|(id, live)| (id.clone(), live.footing.clone())).collect()
     }
 
-    pub(crate) fn revoke_endpoint(&self, endpoint_id: &str) {
-        self.cut(SessionEnd::Revoked, |live| live.endpoint_id == endpoint_id);
+    pub(crate) fn count(&self) -> usize {
+        self.register().sessions.len()
     }
 
-    pub(crate) fn revoke_token(&self, token_hash: &str) {
-        self.cut(SessionEnd::Revoked, |live| live.token_hash == token_hash);
+    /// Ends those that rest on something that was taken away.
+    pub(crate) fn revoke(&self, reason: &str, concerns: impl Fn(&Footing) -> bool) {
+        self.cut(&revoked(reason), |_, live| concerns(&live.footing));
+    }
+
+    /// Ends one; says whether it lived.
+    pub(crate) fn revoke_one(&self, session_id: &str, reason: &str) -> bool {
+        self.cut(&revoked(reason), |id, _| id == session_id) > 0
     }
 
     /// Ends all of them, and those that are still to come.
     pub(crate) fn stop(&self) {
-        self.register.lock().unwrap_or_else(PoisonError::into_inner).stopped = true;
-        self.cut(SessionEnd::CloudStopped, |_| true);
+        self.register().stopped = true;
+        self.cut(&stopped(), |_, _| true);
     }
 
-    fn cut(&self, end: SessionEnd, concerns: impl Fn(&Live) -> bool) {
-        let register = self.register.lock().unwrap_or_else(PoisonError::into_inner);
-        for live in register.sessions.values().filter(|live| concerns(live)) {
-            live.cut.send_if_modified(|cut| cut.replace(end).is_none());
-        }
+    fn cut(&self, cut: &Cut, concerns: impl Fn(&str, &Live) -> bool) -> usize {
+        let register = self.register();
+        let concerned = register.sessions.iter().filter(|(id, live)| concerns(id, live));
+        concerned
+            .map(|(_, live)| {
+                // The first reason stays.
+                live.cut.send_if_modified(|slot| slot.is_none() && slot.replace(cut.clone()).is_none());
+            })
+            .count()
     }
+}
+
+fn revoked(reason: &str) -> Cut {
+    Cut { end: SessionEnd::Revoked, reason: reason.into() }
+}
+
+fn stopped() -> Cut {
+    Cut { end: SessionEnd::CloudStopped, reason: "the cloud is shutting down".into() }
 }
 
 impl Place {
@@ -85,12 +110,12 @@ impl Place {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub(crate) async fn cut(&self) -> SessionEnd {
+    pub(crate) async fn cut(&self) -> Cut {
         let mut cut = self.cut.clone();
-        match cut.wait_for(Option::is_some).await {
-            Ok(end) => end.unwrap_or(SessionEnd::Revoked),
+        match cut.wait_for(Option::is_some).await.ok().and_then(|cut| cut.clone()) {
+            Some(cut) => cut,
             // The sender lives as long as the place.
-            Err(_) => SessionEnd::Revoked,
+            None => revoked("the session was ended by the cloud"),
         }
     }
 }
@@ -101,27 +126,68 @@ impl Drop for Place {
     }
 }
 
-/// The operators' tunnels that are open.
+/// What an operator keeps open: a tunnel, or a stream of events.
+#[derive(Clone)]
+pub(crate) enum Line {
+    Tunnel(Mux),
+    Events(CancellationToken),
+}
+
+struct Open {
+    user_id: String,
+    token_hash: String,
+    line: Line,
+}
+
+/// The operators' lines that are open.
 #[derive(Default)]
 pub(crate) struct Operators {
-    open: Mutex<HashMap<u64, (String, Mux)>>,
+    open: Arc<Mutex<HashMap<u64, Open>>>,
     next: AtomicU64,
 }
 
+/// A line's place among those that are open; dropping it gives it up.
+pub(crate) struct LinePlace {
+    number: u64,
+    open: Arc<Mutex<HashMap<u64, Open>>>,
+}
+
+impl Drop for LinePlace {
+    fn drop(&mut self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
 impl Operators {
-    pub(crate) fn enter(&self, token_hash: &str, mux: Mux) -> u64 {
+    pub(crate) fn enter(&self, visitor: &Visitor, token_hash: &str, line: Line) -> LinePlace {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (token_hash.into(), mux));
-        number
+        let open = Open { user_id: visitor.user_id.clone(), token_hash: token_hash.into(), line };
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(number, open);
+        LinePlace { number, open: self.open.clone() }
     }
 
-    pub(crate) fn leave(&self, number: u64) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    /// The tunnels among them.
+    pub(crate) fn muxes(&self) -> Vec<Mux> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = open.values().map(|open| &open.line);
+        lines.filter_map(|line| if let Line::Tunnel(mux) = line { Some(mux.clone()) } else { None }).collect()
     }
 
-    /// Ends the tunnels that were opened with a token.
-    pub(crate) fn revoke_token(&self, token_hash: &str) {
-        self.close(Code::REVOKED, "logged out", |hash| hash == token_hash);
+    /// How many lines a user has open.
+    pub(crate) fn lines_of(&self, user_id: &str) -> usize {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter(|open| open.user_id == user_id).count()
+    }
+
+    /// Ends a user's lines, but those that were opened with the token `kept`.
+    pub(crate) fn revoke_user(&self, user_id: &str, kept: Option<&str>, reason: &str) {
+        let concerns = |open: &Open| open.user_id == user_id && Some(open.token_hash.as_str()) != kept;
+        self.close(Code::REVOKED, reason, concerns);
+    }
+
+    /// Ends the lines that were opened with a token.
+    pub(crate) fn revoke_token(&self, token_hash: &str, reason: &str) {
+        self.close(Code::REVOKED, reason, |open| open.token_hash == token_hash);
     }
 
     /// Ends all of them.
@@ -129,12 +195,15 @@ impl Operators {
         self.close(code, reason, |_| true);
     }
 
-    fn close(&self, code: Code, reason: &str, concerns: impl Fn(&str) -> bool) {
+    fn close(&self, code: Code, reason: &str, concerns: impl Fn(&Open) -> bool) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let muxes: Vec<_> = open.values().filter(|(hash, _)| concerns(hash)).map(|(_, mux)| mux.clone()).collect();
+        let lines: Vec<_> = open.values().filter(|open| concerns(open)).map(|open| open.line.clone()).collect();
         drop(open);
-        for mux in muxes {
-            mux.close(code, reason);
+        for line in lines {
+            match line {
+                Line::Tunnel(mux) => mux.close(code, reason),
+                Line::Events(end) => end.cancel(),
+            }
         }
     }
 }

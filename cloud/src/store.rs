@@ -3,28 +3,47 @@
 //! One writer connection, whose transactions begin IMMEDIATE, and a pool of readers. Each method that changes
 //! something is one transaction, and writes the audit record of the change within it.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_lc_rs::hmac;
 use sqlx::{
-    SqlSafeStr, Sqlite, SqlitePool, Transaction,
+    SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, Transaction,
     migrate::{Migration, MigrationType, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use towline_cloud_api::ErrorCode;
 
+use crate::metrics::Latency;
+
 pub(crate) mod audit;
 mod device;
 mod endpoint;
+mod grant;
+mod group;
+mod idempotency;
 mod operation;
+mod rights;
 mod session;
+mod token;
+mod totp;
+mod upkeep;
 mod user;
 
 pub(crate) use audit::{Actor, Entry};
 pub(crate) use device::{DeviceFilter, EnrolRequest, StoredDevice};
+pub(crate) use grant::GrantFilter;
+pub(crate) use group::{GroupKind, Membership};
+pub(crate) use idempotency::Given;
 pub(crate) use operation::NewOperation;
-pub(crate) use session::{NewSession, SessionClose, Starting, new_session_id};
-pub(crate) use user::{ADMIN, Visitor};
+pub(crate) use rights::Footing;
+pub(crate) use session::{NewSession, SessionClose, SessionFilter, Starting, new_session_id};
+pub(crate) use token::Visitor;
+pub(crate) use user::{ADMIN, Account};
 
 /// The one file of the store in the data folder.
 pub(crate) const FILE_NAME: &str = "towline.db";
@@ -57,6 +76,8 @@ pub(crate) enum Error {
     Damaged { what: &'static str },
     #[error("{what} \"{name}\" exists already")]
     Exists { what: &'static str, name: String },
+    #[error("{0}")]
+    Conflict(&'static str),
     #[error("the audit record cannot be written: {0}")]
     Record(#[from] serde_json::Error),
     #[error(transparent)]
@@ -68,6 +89,7 @@ pub(crate) struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
     seal: hmac::Key,
+    writes: Arc<Latency>,
 }
 
 impl Store {
@@ -86,13 +108,13 @@ impl Store {
             .await?;
         migrations().run(&writer).await?;
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        Ok(Self { writer, reader, seal })
+        Ok(Self { writer, reader, seal, writes: Arc::default() })
     }
 
     /// Opens the store in `data_dir` to look at it only; it may be in use by a running cloud.
     pub(crate) async fn open_to_read(data_dir: &Path, seal: hmac::Key) -> Result<Self, Error> {
         let reader = SqlitePoolOptions::new().max_connections(1).connect_with(options(data_dir)).await?;
-        Ok(Self { writer: reader.clone(), reader, seal })
+        Ok(Self { writer: reader.clone(), reader, seal, writes: Arc::default() })
     }
 
     /// Closes the connections; the write-ahead log is folded into the file.
@@ -102,9 +124,53 @@ impl Store {
     }
 
     /// Begins a change. Nothing of it stays unless it is committed.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+    async fn begin(&self) -> Result<Change, Error> {
+        let began = Instant::now();
         // IMMEDIATE: a transaction that first reads and then writes cannot lose the race for the lock in between.
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        let transaction = match self.writer.begin_with("BEGIN IMMEDIATE").await {
+            // A commit that failed on a full disk leaves a connection that believes to be within a transaction.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                drop(self.writer.acquire().await?.close().await);
+                self.writer.begin_with("BEGIN IMMEDIATE").await?
+            }
+            begun => begun?,
+        };
+        Ok(Change { transaction, began, writes: self.writes.clone() })
+    }
+
+    /// How long changes took.
+    pub(crate) fn writes(&self) -> &Latency {
+        &self.writes
+    }
+}
+
+/// A change under way. Dropping it undoes it.
+pub(crate) struct Change {
+    transaction: Transaction<'static, Sqlite>,
+    began: Instant,
+    writes: Arc<Latency>,
+}
+
+impl Change {
+    /// Makes the change last: when this returns it is on the disk.
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        self.transaction.commit().await?;
+        self.writes.add(self.began.elapsed());
+        Ok(())
+    }
+}
+
+impl std::ops::Deref for Change {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.transaction
+    }
+}
+
+impl std::ops::DerefMut for Change {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
     }
 }
 
@@ -118,7 +184,20 @@ fn options(data_dir: &Path) -> SqliteConnectOptions {
 
 fn migrations() -> Migrator {
     let first = include_str!("../migrations/0001_first.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "first".into(), MigrationType::Simple, first, false)])
+    let people = include_str!("../migrations/0002_people.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, "first".into(), MigrationType::Simple, first, false),
+        Migration::new(2, "people".into(), MigrationType::Simple, people, false),
+    ])
+}
+
+impl Error {
+    /// Whether the disk has no room, or cannot be written at all (SQLite's FULL, IOERR, READONLY and CANTOPEN).
+    pub(crate) fn is_storage(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        let code = error.code().and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| [13, 10, 8, 14].contains(&(code & 0xff)))
+    }
 }
 
 /// A position in a list that is sorted by time, newest first: time and id of the last object seen.

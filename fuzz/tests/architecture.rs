@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use serde_json::Value;
 
 /// Each package and the packages of this workspace that it may depend on, tests included.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
+    ("towline-telnet", &[]),
     ("towline-tunnel-proto", &[]),
     ("towline-transport", &[]),
     ("towline-cloud-api", &[]),
@@ -17,11 +18,25 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ),
     (
         "towline-fuzz",
-        &["towline-tunnel-proto", "towline-transport", "towline-cloud-api", "towline-agent", "towline-cloud"],
+        &[
+            "towline-telnet",
+            "towline-tunnel-proto",
+            "towline-transport",
+            "towline-cloud-api",
+            "towline-agent",
+            "towline-cloud",
+        ],
     ),
     (
         "towline-benches",
-        &["towline-tunnel-proto", "towline-transport", "towline-cloud-api", "towline-agent", "towline-cloud"],
+        &[
+            "towline-telnet",
+            "towline-tunnel-proto",
+            "towline-transport",
+            "towline-cloud-api",
+            "towline-agent",
+            "towline-cloud",
+        ],
     ),
 ];
 
@@ -72,6 +87,19 @@ fn the_tunnel_needs_no_socket_clock_log_or_runtime() {
     assert_eq!(required, ["bytes", "thiserror"]);
 }
 
+#[test]
+fn telnet_needs_no_socket_clock_log_or_runtime() {
+    let packages = packages();
+    let required: Vec<&str> = packages["towline-telnet"]["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null() && !dependency["optional"].as_bool().unwrap())
+        .map(|dependency| dependency["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(required, ["bytes", "memchr", "thiserror"]);
+}
+
 /// All Rust files of the workspace, with their text.
 fn sources() -> Vec<(std::path::PathBuf, String)> {
     let mut found = Vec::new();
@@ -112,7 +140,10 @@ fn every_crate_forbids_unsafe_code() {
 fn the_protocol_crates_have_no_panicking_shortcuts() {
     for (path, text) in sources() {
         let path = path.strip_prefix(root()).unwrap().to_path_buf();
-        if !(path.starts_with("tunnel-proto/src") || path.starts_with("transport/src")) {
+        if !(path.starts_with("tunnel-proto/src")
+            || path.starts_with("telnet/src")
+            || path.starts_with("transport/src"))
+        {
             continue;
         }
         let code = text.split("#[cfg(test)]").next().unwrap();

@@ -3,12 +3,17 @@
 use std::{fs, path::Path};
 
 use proptest::prelude::*;
-use towline_fuzz::tunnel;
+use towline_fuzz::{telnet, tunnel};
 
 type Oracle = fn(&[u8]);
 
 /// Each fuzz target and the oracle behind it.
-const ORACLES: [(&str, Oracle); 3] = [
+const ORACLES: [(&str, Oracle); 8] = [
+    ("telnet_parse", telnet::parse),
+    ("telnet_round_trip", telnet::round_trip),
+    ("telnet_subnegotiation", telnet::subnegotiation),
+    ("telnet_connection", telnet::connection),
+    ("telnet_negotiate", telnet::negotiate),
     ("tunnel_frame", tunnel::frame),
     ("tunnel_connection", tunnel::connection),
     ("tunnel_two_connections", tunnel::two_connections),
@@ -63,5 +68,37 @@ proptest! {
     #[test]
     fn two_machines_lose_and_double_nothing(script in proptest::collection::vec(any::<u8>(), 0..4000)) {
         tunnel::two_connections(&script);
+    }
+
+    #[test]
+    fn a_parser_does_not_care_how_its_input_is_cut(input in proptest::collection::vec(any::<u8>(), 0..400)) {
+        telnet::parse(&input);
+    }
+
+    #[test]
+    fn a_parser_finds_in_telnets_own_bytes_what_the_reference_finds(
+        input in proptest::collection::vec(prop_oneof![Just(255u8), 236u8..=255, Just(1), Just(b'x')], 0..200),
+    ) {
+        telnet::parse(&input);
+    }
+
+    #[test]
+    fn telnet_tokens_survive_the_wire(script in proptest::collection::vec(any::<u8>(), 0..1000)) {
+        telnet::round_trip(&script);
+    }
+
+    #[test]
+    fn telnet_payloads_that_can_be_read_can_be_written(input in proptest::collection::vec(any::<u8>(), 0..60)) {
+        telnet::subnegotiation(&input);
+    }
+
+    #[test]
+    fn a_telnet_connection_does_not_care_how_its_input_is_cut(input in proptest::collection::vec(any::<u8>(), 0..800)) {
+        telnet::connection(&input);
+    }
+
+    #[test]
+    fn two_telnet_connections_fall_silent(script in proptest::collection::vec(any::<u8>(), 0..1500)) {
+        telnet::negotiate(&script);
     }
 }

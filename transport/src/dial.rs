@@ -73,13 +73,15 @@ impl std::fmt::Debug for Options {
 pub async fn dial(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTransport>, Error> {
     let carrier = match to.scheme() {
         Scheme::Tcp => tcp(to, options).await?,
+        #[cfg(unix)]
+        Scheme::Unix => crate::unix::connect(to.path(), options.connect_timeout).await?.boxed(),
         #[cfg(feature = "tls")]
         Scheme::Tls => tls(to, options).await?,
         #[cfg(feature = "websocket")]
         Scheme::Ws => websocket(tcp(to, options).await?, to, options).await?,
         #[cfg(all(feature = "tls", feature = "websocket"))]
         Scheme::Wss => websocket(tls(to, options).await?, to, options).await?,
-        #[allow(unreachable_patterns, reason = "which schemes are left depends on the features")]
+        #[allow(unreachable_patterns, reason = "which schemes are left depends on the features and the system")]
         scheme => return Err(Error::Unsupported { what: "scheme", value: scheme.to_string() }),
     };
     let (stream, mut info) = carrier.into_parts();

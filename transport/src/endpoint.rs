@@ -12,6 +12,9 @@ pub const MAX_HOST_BYTES: usize = 255;
 /// The longest path an [`Endpoint`] may have, in bytes, the query included.
 pub const MAX_PATH_BYTES: usize = 2048;
 
+/// The longest path of a Unix socket, in bytes: what fits into every system's `sockaddr_un`.
+pub const MAX_SOCKET_PATH_BYTES: usize = 103;
+
 /// The way to speak to an [`Endpoint`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -24,6 +27,8 @@ pub enum Scheme {
     Ws,
     /// `wss`: WebSocket over TLS, port 443 by default.
     Wss,
+    /// `unix`: bytes over a Unix socket of this machine.
+    Unix,
 }
 
 impl Scheme {
@@ -35,6 +40,7 @@ impl Scheme {
             Self::Tls => "tls",
             Self::Ws => "ws",
             Self::Wss => "wss",
+            Self::Unix => "unix",
         }
     }
 
@@ -46,7 +52,7 @@ impl Scheme {
 
     const fn default_port(self) -> Option<u16> {
         match self {
-            Self::Tcp | Self::Tls => None,
+            Self::Tcp | Self::Tls | Self::Unix => None,
             Self::Ws => Some(80),
             Self::Wss => Some(443),
         }
@@ -60,10 +66,10 @@ impl fmt::Display for Scheme {
 }
 
 /// Where to connect and how, as a URL: `tcp://host:port`, `tls://host:port`, `ws://host[:port][/path]`,
-/// `wss://host[:port][/path]`.
+/// `wss://host[:port][/path]`, `unix:/path` (`unix:///path` is the same).
 ///
 /// IPv6 addresses stand in brackets. A path may have a query, never a fragment; there is no user information, since
-/// secrets do not belong in a URL.
+/// secrets do not belong in a URL. The path of a Unix socket is taken as it is written.
 ///
 /// ```
 /// use towline_transport::Endpoint;
@@ -77,9 +83,10 @@ impl fmt::Display for Scheme {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     scheme: Scheme,
+    // INVARIANT: the host is empty and the port 0 for unix, and only then.
     host: String,
     port: u16,
-    // INVARIANT: empty for tcp and tls, starts with `/` for ws and wss.
+    // INVARIANT: empty for tcp and tls, starts with `/` for the others.
     path: String,
 }
 
@@ -90,37 +97,42 @@ impl Endpoint {
         self.scheme
     }
 
-    /// The host name in lower case, or the IP address without brackets.
+    /// The host name in lower case, or the IP address without brackets; empty for `unix`.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// The port; 0 for `unix`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The path with its query; empty for `tcp` and `tls`, at least `/` for `ws` and `wss`.
+    /// The path with its query; empty for `tcp` and `tls`, at least `/` for `ws` and `wss`, the socket's file for `unix`.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The host and, unless it is the scheme's default, the port: what an HTTP `Host` header wants.
+    /// The host and, unless it is the scheme's default, the port: what an HTTP `Host` header wants. Empty for `unix`.
     #[must_use]
     pub fn authority(&self) -> String {
+        if self.scheme == Scheme::Unix {
+            return String::new();
+        }
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         if self.scheme.default_port() == Some(self.port) { host } else { format!("{host}:{}", self.port) }
     }
 
-    /// Whether it is this machine for certain: an address in 127.0.0.0/8, `::1`, or `localhost`.
+    /// Whether it is this machine for certain: an address in 127.0.0.0/8, `::1`, `localhost`, or a Unix socket.
     ///
     /// No name is looked up, so that whoever answers name queries has no say in it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        self.scheme == Scheme::Unix
+            || self.host == "localhost"
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -130,7 +142,7 @@ impl FromStr for Endpoint {
     /// # Errors
     ///
     /// [`Error::InvalidEndpoint`] with the rule that was broken; [`Error::Unsupported`] for a scheme we do not speak
-    /// (`unix:` and `quic://` among them, for now).
+    /// (`quic://` among them, for now).
     fn from_str(text: &str) -> Result<Self, Error> {
         let (scheme, rest) = text.split_once(':').ok_or(invalid("it does not start with a scheme such as wss://"))?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -138,7 +150,8 @@ impl FromStr for Endpoint {
             "tls" => Scheme::Tls,
             "ws" => Scheme::Ws,
             "wss" => Scheme::Wss,
-            "unix" | "quic" => return Err(Error::Unsupported { what: "scheme", value: scheme.to_owned() }),
+            "unix" => return unix(rest),
+            "quic" => return Err(Error::Unsupported { what: "scheme", value: scheme.to_owned() }),
             // `host:port` has a colon too: only `://` makes the word before it a scheme.
             _ if !rest.starts_with("//") => return Err(invalid("it does not start with a scheme such as wss://")),
             _ => {
@@ -160,12 +173,28 @@ impl FromStr for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority(), self.path)
+        let slashes = if self.scheme == Scheme::Unix { "" } else { "//" };
+        write!(f, "{}:{slashes}{}{}", self.scheme, self.authority(), self.path)
     }
 }
 
 fn invalid(reason: &'static str) -> Error {
     Error::InvalidEndpoint { reason }
+}
+
+/// What stands after `unix:`: `/path` or `///path`.
+fn unix(rest: &str) -> Result<Endpoint, Error> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if !path.starts_with('/') || path.ends_with('/') {
+        return Err(invalid("the path of a Unix socket starts with / and ends with a file"));
+    }
+    if path.len() > MAX_SOCKET_PATH_BYTES {
+        return Err(invalid("the path of a Unix socket is longer than 103 bytes"));
+    }
+    if path.chars().any(char::is_control) {
+        return Err(invalid("the path of a Unix socket has a control character"));
+    }
+    Ok(Endpoint { scheme: Scheme::Unix, host: String::new(), port: 0, path: path.to_owned() })
 }
 
 /// The host, with the brackets of an IPv6 address, and the port if there is one.
@@ -212,7 +241,7 @@ fn checked_path(scheme: Scheme, path: &str) -> Result<String, Error> {
     match scheme {
         Scheme::Tcp | Scheme::Tls if path.is_empty() => return Ok(String::new()),
         Scheme::Tcp | Scheme::Tls => return Err(invalid("tcp and tls have no path")),
-        Scheme::Ws | Scheme::Wss => {}
+        Scheme::Ws | Scheme::Wss | Scheme::Unix => {}
     }
     if path.contains('#') {
         return Err(invalid("a fragment has no place in it"));

@@ -1,4 +1,4 @@
-//! Byte pipes to a peer, whatever carries them: TCP, TLS, WebSocket, standard input and output, memory.
+//! Byte pipes to a peer, whatever carries them: TCP, TLS, WebSocket, Unix sockets, standard input and output, memory.
 //!
 //! Any tokio stream is a [`Transport`]. A [`Carrier`] is one with what is known of its peer. A [`Dialer`] makes
 //! carriers, a [`Listener`] takes them in, and layers wrap: [`tls`] goes over any transport, [`websocket`] over any
@@ -51,12 +51,42 @@
 //! | TCP | yes | the kernel's socket buffers |
 //! | TLS | yes | 64 KiB and one record, and the transport below |
 //! | WebSocket | no: shutting down ends both directions | one message of 64 KiB, and the transport below |
+//! | Unix socket | yes | the kernel's socket buffers |
 //! | memory | yes | the buffer it was made with |
 //! | standard input and output | input only | the kernel's pipe buffers |
 //!
 //! # Features
 //!
-//! `tls` and `websocket`, both on by default.
+//! `tls` and `websocket`, both on by default; `testing`: see below.
+//!
+//! # Testing against bad connections
+//!
+//! With the feature `testing`, the module `testing` has wrappers that make any transport a bad one: `Flaky` breaks
+//! after some bytes, `Chopped` reads and writes in small pieces, `Slow` takes its time. What they do follows from a
+//! seed, so that a test that failed fails again. Does our code survive a connection that breaks after 10 bytes?
+//!
+//! ```
+//! # #[cfg(feature = "testing")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use towline_transport::{Carrier, memory, testing::{Chopped, Flaky}};
+//!
+//! let (near, mut far) = memory::pair(64);
+//! let seed = 7;
+//! let mut near = Carrier::new(near).map(|stream| Chopped::new(Flaky::after(stream, 10), 3, seed));
+//!
+//! let error = near.write_all(b"heave away, my boys").await.unwrap_err();
+//!
+//! assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+//! let mut arrived = String::new();
+//! far.read_to_string(&mut arrived).await?;
+//! assert_eq!(arrived, "heave away");
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! ```
 #![forbid(unsafe_code)]
 
 mod carrier;
@@ -67,13 +97,17 @@ pub mod memory;
 mod splice;
 pub mod stdio;
 pub mod tcp;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(unix)]
+pub mod unix;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
 pub use carrier::{BoxTransport, Carrier, CarrierInfo, Dialer, Incoming, Listener, Transport};
 pub use dial::{Options, dial};
-pub use endpoint::{Endpoint, MAX_HOST_BYTES, MAX_PATH_BYTES, Scheme};
+pub use endpoint::{Endpoint, MAX_HOST_BYTES, MAX_PATH_BYTES, MAX_SOCKET_PATH_BYTES, Scheme};
 pub use error::{Error, Phase};
 pub use splice::{MAX_SPLICE_BUFFER_BYTES, Side, Splice, SpliceError, Totals, splice};

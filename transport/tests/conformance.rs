@@ -50,6 +50,12 @@ conform!(
     stdio,
 );
 
+#[cfg(unix)]
+conform!(unix);
+
+#[cfg(feature = "testing")]
+conform!(chopped_over_memory, slow_over_memory, flaky_while_whole_over_memory);
+
 /// Not a test of its own: the child process of [`pairs::stdio`].
 #[tokio::test]
 async fn the_child_process_joins_its_stdio_to_a_connection() {

@@ -1,6 +1,6 @@
 //! Endpoints as URLs.
 
-use towline_transport::{Endpoint, Error, MAX_HOST_BYTES, MAX_PATH_BYTES, Scheme};
+use towline_transport::{Endpoint, Error, MAX_HOST_BYTES, MAX_PATH_BYTES, MAX_SOCKET_PATH_BYTES, Scheme};
 
 fn parse(text: &str) -> Endpoint {
     text.parse().unwrap()
@@ -23,6 +23,7 @@ fn an_endpoint_is_displayed_as_it_is_parsed() {
         "ws://[::1]/api/v1/tunnel",
         "wss://cloud.example:8443/api/v1/tunnel?device=7",
         "wss://under_score.example/",
+        "unix:/run/towline/pump 7.sock",
     ] {
         assert_eq!(parse(text).to_string(), text);
         assert_eq!(parse(&parse(text).to_string()), parse(text));
@@ -34,6 +35,7 @@ fn the_same_place_written_in_other_ways_is_the_same_endpoint() {
     assert_eq!(parse("WSS://Cloud.Example:443"), parse("wss://cloud.example/"));
     assert_eq!(parse("ws://cloud.example:80?x=1"), parse("ws://cloud.example/?x=1"));
     assert_eq!(parse("tcp://[0:0::1]:22"), parse("tcp://[::1]:22"));
+    assert_eq!(parse("unix:///run/x.sock"), parse("UNIX:/run/x.sock"));
 }
 
 #[test]
@@ -45,6 +47,10 @@ fn the_parts_are_told_apart() {
 
     let endpoint = parse("tcp://[::1]:22");
     assert_eq!((endpoint.host(), endpoint.port(), endpoint.path()), ("::1", 22, ""));
+
+    let endpoint = parse("unix:/run/a?b#c@d:e");
+    assert_eq!((endpoint.scheme(), endpoint.path()), (Scheme::Unix, "/run/a?b#c@d:e"));
+    assert_eq!((endpoint.host(), endpoint.port(), endpoint.authority()), ("", 0, String::new()));
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn the_authority_leaves_the_default_port_out() {
 
 #[test]
 fn only_what_is_this_machine_for_certain_is_loopback() {
-    for text in ["tcp://127.0.0.1:1", "tcp://127.9.9.9:1", "ws://[::1]/", "wss://LOCALHOST/"] {
+    for text in ["tcp://127.0.0.1:1", "tcp://127.9.9.9:1", "ws://[::1]/", "wss://LOCALHOST/", "unix:/x"] {
         assert!(parse(text).is_loopback(), "{text}");
     }
     for text in
@@ -98,6 +104,10 @@ fn what_is_not_an_endpoint_is_refused_with_the_rule_it_breaks() {
     for text in ["tcp://a:1/", "tls://a:1?x"] {
         assert!(reason(text).contains("no path"), "{text}");
     }
+    for text in ["unix:", "unix:x.sock", "unix://run/x.sock", "unix:///", "unix:/run/"] {
+        assert!(reason(text).contains("starts with /"), "{text}");
+    }
+    assert!(reason("unix:/a\0b").contains("control"));
 }
 
 #[test]
@@ -109,13 +119,15 @@ fn a_host_or_a_path_beyond_its_limit_is_refused() {
     let path = |bytes: usize| format!("wss://a/{}", "b".repeat(bytes - 1));
     assert_eq!(parse(&path(MAX_PATH_BYTES)).path().len(), MAX_PATH_BYTES);
     assert!(reason(&path(MAX_PATH_BYTES + 1)).contains("2048"));
+
+    let socket = |bytes: usize| format!("unix:/{}", "s".repeat(bytes - 1));
+    assert_eq!(parse(&socket(MAX_SOCKET_PATH_BYTES)).path().len(), MAX_SOCKET_PATH_BYTES);
+    assert!(reason(&socket(MAX_SOCKET_PATH_BYTES + 1)).contains("103"));
 }
 
 #[test]
 fn a_scheme_we_do_not_speak_is_unsupported() {
-    for (text, scheme) in
-        [("unix:/run/x.sock", "unix"), ("quic://a:1", "quic"), ("http://a/", "http"), ("ftp://a/", "ftp")]
-    {
+    for (text, scheme) in [("quic://a:1", "quic"), ("http://a/", "http"), ("ftp://a/", "ftp")] {
         match text.parse::<Endpoint>() {
             Err(Error::Unsupported { what: "scheme", value }) => assert_eq!(value, scheme),
             other => panic!("{text} gives {other:?}"),

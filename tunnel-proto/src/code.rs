@@ -94,6 +94,8 @@ codes! {
     CLOUD_FAILED = 0x36;
     /// The device is disabled.
     DEVICE_DISABLED = 0x37;
+    /// The cloud cannot write its records.
+    STORAGE_FAILED = 0x38;
 }
 
 impl core::fmt::Display for Code {

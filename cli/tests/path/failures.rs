@@ -12,7 +12,7 @@ use crate::{
 const DEVICE: &str = "pump-7";
 
 /// Fails with `code` at `hop`: its exit code, and code, hop and a remedy on standard error, nothing on standard output.
-fn assert_fails(output: &Output, code: &str, hop: &str, exit_code: i32) {
+pub(crate) fn assert_fails(output: &Output, code: &str, hop: &str, exit_code: i32) {
     let said = stderr(output);
     assert_eq!(output.status.code(), Some(exit_code), "{said}");
     assert!(said.contains(&format!("{code} ({hop}): ")), "{said}");

@@ -2,9 +2,18 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod completions;
+mod doctor;
 mod failures;
 mod lifecycle;
+mod logins;
+mod people;
+mod records;
+mod revocation;
+mod run;
 mod ssh;
+mod ssh_config;
 mod sshd;
 mod targets;
+mod unix;
 mod world;

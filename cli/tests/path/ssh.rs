@@ -8,14 +8,14 @@ use std::{
 use crate::{
     sshd::Sshd,
     targets::noise,
-    world::{Process, World, assert_success, stderr},
+    world::{Process, World, assert_success, eventually, stderr},
 };
 
-const DEVICE: &str = "pump-7";
+pub(crate) const DEVICE: &str = "pump-7";
 const BULK_BYTES: usize = 100 * 1024 * 1024;
 
 /// A device with an SSH server.
-fn ssh_world() -> (World, Process, Sshd) {
+pub(crate) fn ssh_world() -> (World, Process, Sshd) {
     let world = World::new();
     let sshd = Sshd::start(&world.path("sshd"));
     let agent = world.device(DEVICE);
@@ -106,4 +106,16 @@ fn connect_ssh_takes_the_endpoint_that_looks_like_ssh_and_says_so_before_it_star
     let output = connect_ssh(&world, &sshd, &["exit 0"]);
     assert_eq!(output.status.code(), Some(20), "{output:?}");
     assert!(stderr(&output).starts_with("device-offline (agent)"), "{output:?}");
+}
+
+#[test]
+fn a_session_that_ssh_has_done_with_is_on_record_as_ended_by_the_operator() {
+    let (world, _agent, sshd) = ssh_world();
+    let output = through_proxy_command(&world, &sshd, "ssh").args([DEVICE, "true"]).output().unwrap();
+    assert_success(&output);
+
+    // ssh hangs up on its ProxyCommand; the cloud hears a farewell, not a broken connection.
+    let session = || world.json(&["sessions", "list", "--device", DEVICE])[0].clone();
+    eventually("the session has ended", || session()["end"].is_string());
+    assert!(["operator-closed", "finished"].contains(&session()["end"].as_str().unwrap()), "{}", session());
 }

@@ -14,11 +14,13 @@ use tempfile::TempDir;
 pub(crate) const ADMIN_PASSWORD: &str = "correct horse battery";
 /// Only to end a test that hangs: everything waited for takes a second or two at most.
 const DEADLINE: Duration = Duration::from_secs(60);
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 14] = [
     "TOWLINE_HOST",
     "TOWLINE_PIN",
     "TOWLINE_USER",
     "TOWLINE_PASSWORD",
+    "TOWLINE_NEW_PASSWORD",
+    "TOWLINE_COMPLETE",
     "TOWLINE_TOKEN",
     "TOWLINE_SESSION_FILE",
     "TOWLINE_ENROL_TOKEN",
@@ -98,6 +100,33 @@ impl World {
         let mut command = program(self.folder.path());
         command.args(arguments);
         command
+    }
+
+    /// Makes a user and logs them in, on this machine but with a login of their own.
+    pub(crate) fn person(&self, name: &str) {
+        let password = password_of(name);
+        assert_success(
+            &self.towline(&["users", "create", name]).env("TOWLINE_NEW_PASSWORD", &password).output().unwrap(),
+        );
+        self.log_in(name, &password);
+    }
+
+    /// Logs somebody in who has a login of their own.
+    pub(crate) fn log_in(&self, name: &str, password: &str) {
+        let mut command = self.towline_as(name, &["login", &self.url, "--pin", &self.pin, "--user", name]);
+        assert_success(&command.env("TOWLINE_PASSWORD", password).output().unwrap());
+    }
+
+    /// The program with somebody else's login.
+    pub(crate) fn towline_as(&self, name: &str, arguments: &[&str]) -> Command {
+        let mut command = self.towline(arguments);
+        command.env("TOWLINE_SESSION_FILE", self.path(&format!("session-{name}.json")));
+        command
+    }
+
+    /// Runs a command that must succeed.
+    pub(crate) fn succeed(&self, arguments: &[&str]) {
+        assert_success(&self.towline(arguments).output().unwrap());
     }
 
     /// Runs a command that must succeed; its standard output as JSON.
@@ -197,6 +226,11 @@ impl World {
     }
 }
 
+/// The password of somebody whom [`World::person`] made.
+pub(crate) fn password_of(name: &str) -> String {
+    format!("{name}'s own password")
+}
+
 fn cloud(folder: &Path, listen: &str) -> Process {
     let mut command = program(folder);
     command.args(["cloud", "--listen", listen, "--output", "json", "--data-dir"]).arg(folder.join("cloud"));
@@ -214,6 +248,7 @@ fn program(folder: &Path) -> Command {
         .env("HOME", folder)
         .env("XDG_CONFIG_HOME", folder.join("config"))
         .env("XDG_STATE_HOME", folder.join("state"))
+        .env("XDG_CACHE_HOME", folder.join("cache"))
         .env("SHELL", "/bin/sh")
         .stdin(Stdio::null());
     command

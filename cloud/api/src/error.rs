@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where on the path browser or CLI → cloud → agent → target something went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Hop {
     /// The operator's side: this program, its arguments, its machine.
@@ -81,6 +82,10 @@ errors! {
         "nobody is logged in" "run `towline login`, or set TOWLINE_TOKEN";
     AuthFailed "auth-failed" Operator 401 0x0f 3
         "user name or password is wrong" "check both; after several failures wait a minute";
+    TotpRequired "totp-required" Operator 401 0 3
+        "a code of the second factor is needed" "log in again with the six digits of your authenticator: `towline login --totp-code`";
+    UserDisabled "user-disabled" Operator 403 0 3
+        "the user is disabled" "ask an administrator";
     Forbidden "forbidden" Cloud 403 0x34 8
         "the permission for this is missing" "ask an administrator for the permission that the detail names";
     UnknownDevice "unknown-device" Cloud 404 0x30 3
@@ -94,7 +99,7 @@ errors! {
     EndpointAmbiguous "endpoint-ambiguous" Operator 409 0 7
         "several endpoints fit" "name one with --endpoint";
     Conflict "conflict" Cloud 409 0 9
-        "an object with that name exists already" "choose another name, or remove the other object";
+        "this does not go together with what there is" "the detail says with what: choose another name, or change the other object first";
     RateLimited "rate-limited" Cloud 429 0x08 13
         "too many attempts" "wait, then try again";
     QuotaExceeded "quota-exceeded" Cloud 429 0x35 13
@@ -105,6 +110,8 @@ errors! {
         "the device's proof of identity was not accepted" "if the device was removed or enrolled again elsewhere, enrol it anew";
     DeviceOffline "device-offline" Agent 503 0x32 20
         "the device is not connected to the cloud" "check the device's power and network, and that the agent runs";
+    DeviceDisabled "device-disabled" Agent 403 0x37 20
+        "the device is disabled" "an administrator can enable it: `towline devices enable D`";
     DeviceTimeout "device-timeout" Agent 504 0x33 21
         "the device did not answer in time" "try again; if it stays so, look at the agent's log";
     DeviceReplaced "device-replaced" Agent 503 0x0d 20
@@ -135,6 +142,8 @@ errors! {
         "the cloud is shutting down" "try again in a minute";
     Overloaded "overloaded" Cloud 503 0x0b 43
         "the memory set aside for connections is used up" "try again in a minute";
+    StorageFailed "storage-failed" Cloud 503 0x38 50
+        "the cloud cannot write its records, so it begins nothing new" "make room on the cloud's disk; its log has the reason";
     CloudUnreachable "cloud-unreachable" Cloud 503 0 44
         "the cloud cannot be reached" "check the address, the name server, the firewall, and that the cloud runs";
     PinMismatch "pin-mismatch" Cloud 495 0 45
@@ -217,6 +226,21 @@ impl ErrorCode {
     }
 }
 
+// By hand: utoipa's derive does not see words that come through a macro.
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for ErrorCode {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(Self::all().map(Self::as_str)))
+            .description(Some("What went wrong, as one word of a closed list."))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for ErrorCode {}
+
 impl std::fmt::Display for ErrorCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
@@ -225,6 +249,7 @@ impl std::fmt::Display for ErrorCode {
 
 /// A failure as the API tells it (RFC 9457), with the hop, the cause (`title`) and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// `urn:towline:error:v1:` and the code.
     #[serde(rename = "type")]

@@ -21,14 +21,19 @@
 
 #![forbid(unsafe_code)]
 
+mod agent;
+mod device;
 mod error;
-mod resource;
+mod people;
+mod record;
 mod token;
 
+pub use agent::{Challenge, Enrol, Enrolled, EnrolmentTicket, IssueEnrolmentToken, SUBPROTOCOL_TUNNEL};
+pub use device::{CreateEndpoint, Device, Endpoint, ExternalId, Protocol, UpdateDevice, UpdateEndpoint};
 pub use error::{ErrorCode, Hop, Problem};
-pub use resource::{
-    AuditRecord, Challenge, CreateEndpoint, CreateUser, CurrentUser, Device, Endpoint, Enrol, Enrolled,
-    EnrolmentTicket, ExternalId, Health, IssueEnrolmentToken, Login, LoginGranted, Operation, OperationStatus, Page,
-    Permission, Protocol, SUBPROTOCOL_TUNNEL, Session, SessionEnd, User,
+pub use people::{
+    AccessToken, ChangePassword, CreateGrant, CreateGroup, CreateUser, CurrentUser, DeviceGroup, Grant, GroupRef,
+    Login, LoginGranted, Permission, ResetPassword, TotpCode, TotpSetup, UpdateUser, User, UserGroup,
 };
+pub use record::{AuditRecord, AuditVerdict, Change, Health, Operation, OperationStatus, Page, Session, SessionEnd};
 pub use token::{CloudTrust, EnrolmentToken, TokenError};

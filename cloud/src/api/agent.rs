@@ -2,13 +2,13 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use axum::{extract::Request, response::Response};
+use axum::extract::Request;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, Uri, header};
 use towline_cloud_api::{Challenge, Enrol, Enrolled, ErrorCode};
 use towline_tunnel_proto::Code;
 
-use super::{Failure, Json, check_name, upgrade::Upgrade};
+use super::{Failure, Json, check_name, records::Switched, upgrade::Upgrade};
 use crate::{
     agents::{self, Arrival},
     app::App,
@@ -72,18 +72,18 @@ pub(super) async fn enrol(
         source: &source.to_string(),
     };
     match app.store.enrol(&request).await? {
-        Ok((_, device)) => {
+        Ok((tenant, device)) => {
             app.penalties.forgive(source.ip(), " enrol");
             // Whoever is connected with the key from before is the device no more.
-            app.sessions.revoke_device(&device.id);
-            app.agents.close(&device.id, Code::REVOKED, "the device was enrolled again");
+            app.revoke_device(&device.id, Code::REVOKED, "the device was enrolled again");
+            app.device_changed(&tenant, &device.id);
             Ok(Json(Enrolled { device_id: device.id, name: device.name }))
         }
         Err(fault) => Err(Failure::new(ErrorCode::EnrolmentTokenInvalid, fault.as_str())),
     }
 }
 
-pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<Response, Failure> {
+pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<Switched, Failure> {
     const ACTION: &str = "device.connect";
     let Stranger { app, source } = stranger;
     let proof = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(proof);
@@ -110,6 +110,13 @@ pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<R
         return Err(rejected(&app, &tenant, source, ACTION, name, &device_id, fault.as_str()).await?);
     }
     app.penalties.forgive(source.ip(), &format!(" {device_id}"));
+    // Only to who has proved to be the device.
+    if device.as_ref().is_some_and(|device| device.disabled) {
+        let actor = Actor { name: name.into(), source: source.to_string() };
+        let entry = Entry::failed(&actor, ACTION, format!("device/{device_id}"), ErrorCode::DeviceDisabled);
+        app.store.record(&tenant, entry).await?;
+        return Err(Failure::new(ErrorCode::DeviceDisabled, format!("device \"{name}\"")));
+    }
 
     let upgrade = Upgrade::from_request(&mut request)?;
     let (response, connection) = upgrade.answer();
@@ -122,7 +129,7 @@ pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<R
         source: source.to_string(),
     };
     app.clone().tasks.spawn(agents::serve(app, arrival, connection));
-    Ok(response)
+    Ok(Switched(response))
 }
 
 /// Device id, nonce and signature of `Towline-Device v1 {device} {nonce} {signature}`.

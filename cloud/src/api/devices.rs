@@ -1,23 +1,28 @@
 //! Devices and the tokens they are enrolled with.
 
-use http::StatusCode;
 use serde::Deserialize;
-use towline_cloud_api::{Device, EnrolmentTicket, ErrorCode, IssueEnrolmentToken, Page, Permission};
+use towline_cloud_api::{Device, EnrolmentTicket, ErrorCode, IssueEnrolmentToken, Page, Permission, UpdateDevice};
 use towline_tunnel_proto::Code;
+use utoipa::IntoParams;
 
-use super::{Failure, Json, Path, Query, name_cursor, page_limit, to_name_cursor};
+use super::{Created, Done, Failure, Json, Listed, Path, Query, check_name, name_cursor, page_limit, to_name_cursor};
 use crate::{auth::Caller, store::DeviceFilter};
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 pub(super) struct DeviceQuery {
+    /// The one of this name only.
     name: Option<String>,
+    /// The one with this external id only, together with `external_value`.
     external_type: Option<String>,
+    /// The external id's value.
     external_value: Option<String>,
+    /// The `next` of the page before.
     cursor: Option<String>,
+    /// How many at most, 1 to 1000.
     limit: Option<u32>,
 }
 
-pub(super) async fn list(caller: Caller, Query(query): Query<DeviceQuery>) -> Result<Json<Page<Device>>, Failure> {
+pub(super) async fn list(caller: Caller, Query(query): Query<DeviceQuery>) -> Result<Listed<Device>, Failure> {
     caller.anywhere(Permission::DeviceControlRead, "device.list").await?;
     let external = match (query.external_type, query.external_value) {
         (Some(kind), Some(value)) => Some((kind, value)),
@@ -29,7 +34,7 @@ pub(super) async fn list(caller: Caller, Query(query): Query<DeviceQuery>) -> Re
     let app = &caller.app;
     let page = app.store.devices(caller.tenant(), &caller.visitor.user_id, &filter, limit).await?;
     let items = page.items.iter().map(|device| device.to_api(app.agents.is_online(&device.id))).collect();
-    Ok(Json(Page { items, next: page.next.map(to_name_cursor) }))
+    Ok(Listed(Page { items, next: page.next.map(to_name_cursor) }))
 }
 
 pub(super) async fn show(caller: Caller, Path(device): Path<String>) -> Result<Json<Device>, Failure> {
@@ -37,21 +42,46 @@ pub(super) async fn show(caller: Caller, Path(device): Path<String>) -> Result<J
     Ok(Json(device.to_api(caller.app.agents.is_online(&device.id))))
 }
 
-pub(super) async fn remove(caller: Caller, Path(device): Path<String>) -> Result<StatusCode, Failure> {
+pub(super) async fn update(
+    caller: Caller,
+    Path(device): Path<String>,
+    Json(update): Json<UpdateDevice>,
+) -> Result<Json<Device>, Failure> {
+    let device = caller.device(&device, Permission::DeviceControlAdmin, "device.update").await?;
+    let app = &caller.app;
+    if update == UpdateDevice::default() {
+        return Err(Failure::new(ErrorCode::BadRequest, "say what is to change: name, disabled"));
+    }
+    if let Some(name) = &update.name {
+        check_name("device", name)?;
+    }
+    if !app.store.update_device(caller.tenant(), &caller.actor(), &device.id, &update).await? {
+        return Err(Failure::new(ErrorCode::UnknownDevice, ""));
+    }
+    if update.disabled == Some(true) {
+        app.revoke_device(&device.id, Code::DEVICE_DISABLED, "the device was disabled");
+    }
+    app.device_changed(caller.tenant(), &device.id);
+    let found = app.store.device_for(caller.tenant(), &caller.visitor.user_id, &device.id).await?;
+    let (device, _) = found.ok_or_else(|| Failure::new(ErrorCode::UnknownDevice, ""))?;
+    Ok(Json(device.to_api(app.agents.is_online(&device.id))))
+}
+
+pub(super) async fn remove(caller: Caller, Path(device): Path<String>) -> Result<Done, Failure> {
     let device = caller.device(&device, Permission::DeviceControlAdmin, "device.delete").await?;
     let app = &caller.app;
     if !app.store.delete_device(caller.tenant(), &caller.actor(), &device.id).await? {
         return Err(Failure::new(ErrorCode::UnknownDevice, ""));
     }
-    app.sessions.revoke_device(&device.id);
-    app.agents.close(&device.id, Code::REVOKED, "the device was removed");
-    Ok(StatusCode::NO_CONTENT)
+    app.revoke_device(&device.id, Code::REVOKED, "the device was removed");
+    app.device_changed(caller.tenant(), &device.id);
+    Ok(Done)
 }
 
 pub(super) async fn issue_enrolment_token(
     caller: Caller,
     Json(wish): Json<IssueEnrolmentToken>,
-) -> Result<(StatusCode, Json<EnrolmentTicket>), Failure> {
+) -> Result<Created<EnrolmentTicket>, Failure> {
     const ACTION: &str = "enrolment-token.create";
     let app = &caller.app;
     // Who may not see the device of that name is told the same as if there were none.
@@ -65,5 +95,5 @@ pub(super) async fn issue_enrolment_token(
     }
     let ticket =
         app.issue_enrolment_token(caller.tenant(), &caller.actor(), &wish.name, wish.valid_for_seconds).await?;
-    Ok((StatusCode::CREATED, Json(ticket)))
+    Ok(Created(ticket))
 }

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::{digest, hmac};
 use serde::{Deserialize, Serialize};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use towline_cloud_api::{AuditRecord, ErrorCode, Page};
 
 use super::{Error, Store, Tenant, cut_page, to_i64, to_u64};
@@ -94,6 +94,21 @@ pub enum AuditVerdict {
     },
 }
 
+fn read(row: &SqliteRow) -> Result<AuditRecord, Error> {
+    let record: Record = serde_json::from_str(row.try_get("record")?)?;
+    Ok(AuditRecord {
+        sequence: record.sequence,
+        at: rfc3339(record.at),
+        actor: record.actor,
+        source: record.source,
+        action: record.action,
+        object: record.object,
+        outcome: record.outcome,
+        detail: record.detail,
+        hash: row.try_get("hash")?,
+    })
+}
+
 impl Store {
     /// Records something that changed nothing else: a failed attempt, most of all.
     pub(crate) async fn record(&self, tenant: &Tenant, entry: Entry) -> Result<(), Error> {
@@ -168,25 +183,24 @@ impl Store {
         .bind(i64::from(limit) + 1)
         .fetch_all(&self.reader)
         .await?;
-        let mut items = rows
-            .iter()
-            .map(|row| {
-                let record: Record = serde_json::from_str(row.try_get("record")?)?;
-                Ok(AuditRecord {
-                    sequence: record.sequence,
-                    at: rfc3339(record.at),
-                    actor: record.actor,
-                    source: record.source,
-                    action: record.action,
-                    object: record.object,
-                    outcome: record.outcome,
-                    detail: record.detail,
-                    hash: row.try_get("hash")?,
-                })
-            })
-            .collect::<Result<Vec<_>, Error>>()?;
+        let mut items = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let next = cut_page(&mut items, limit, |record| record.sequence.to_string());
         Ok(Page { items, next })
+    }
+
+    /// The tenant's records behind the position `after` up to `last`, oldest first, a batch of them.
+    pub(crate) async fn audit_from(&self, tenant: &Tenant, after: u64, last: u64) -> Result<Vec<AuditRecord>, Error> {
+        let rows = sqlx::query(
+            "SELECT record, hash FROM audit WHERE tenant_id = $1 AND sequence > $2 AND sequence <= $3
+             ORDER BY sequence LIMIT $4",
+        )
+        .bind(tenant.as_str())
+        .bind(to_i64(after))
+        .bind(to_i64(last))
+        .bind(VERIFY_ROWS)
+        .fetch_all(&self.reader)
+        .await?;
+        rows.iter().map(read).collect()
     }
 
     /// Walks every chain from its first record to its sealed end.
@@ -203,7 +217,8 @@ impl Store {
         Ok(AuditVerdict::Whole { records })
     }
 
-    async fn verify_chain(&self, tenant: &Tenant) -> Result<Result<u64, (u64, &'static str)>, Error> {
+    /// Walks one tenant's chain: how many records it has, or the first position that does not fit, and why.
+    pub(crate) async fn verify_chain(&self, tenant: &Tenant) -> Result<Result<u64, (u64, &'static str)>, Error> {
         // One transaction is one snapshot: a running cloud goes on writing meanwhile.
         let mut snapshot = self.reader.begin().await?;
         let head = sqlx::query("SELECT sequence, hash, seal FROM audit_head WHERE tenant_id = $1")

@@ -1,9 +1,9 @@
 //! Devices, their external ids, and how they are enrolled.
 
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-use towline_cloud_api::{Device, ErrorCode, ExternalId, Page, Permission};
+use towline_cloud_api::{Device, ErrorCode, ExternalId, Page, Permission, UpdateDevice};
 
-use super::{Actor, Entry, Error, Store, Tenant, cut_page, unless_exists};
+use super::{Actor, Entry, Error, Store, Tenant, cut_page, group::ALL_DEVICES, unless_exists};
 use crate::{
     moment::{now_millis, rfc3339},
     random,
@@ -18,6 +18,7 @@ pub(crate) struct StoredDevice {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) enrolled: bool,
+    pub(crate) disabled: bool,
     pub(crate) last_seen_at: Option<i64>,
     created_at: i64,
     agent_version: Option<String>,
@@ -30,6 +31,7 @@ impl StoredDevice {
             id: row.try_get("id")?,
             name: row.try_get("name")?,
             enrolled: row.try_get::<Option<String>, _>("public_key")?.is_some(),
+            disabled: row.try_get::<i64, _>("disabled")? != 0,
             last_seen_at: row.try_get("last_seen_at")?,
             created_at: row.try_get("created_at")?,
             agent_version: row.try_get("agent_version")?,
@@ -44,6 +46,7 @@ impl StoredDevice {
             name: self.name.clone(),
             online,
             enrolled: self.enrolled,
+            disabled: self.disabled,
             last_seen_at: self.last_seen_at.map(rfc3339),
             created_at: rfc3339(self.created_at),
             agent_version: self.agent_version.clone(),
@@ -68,6 +71,7 @@ pub(crate) struct DeviceKey {
     pub(crate) name: String,
     /// Ed25519, base64url; `None` until the device has enrolled.
     pub(crate) public_key: Option<String>,
+    pub(crate) disabled: bool,
 }
 
 /// An agent's wish to become a device.
@@ -108,7 +112,7 @@ impl Store {
         device_id: &str,
     ) -> Result<Option<(StoredDevice, Vec<Permission>)>, Error> {
         let rows = sqlx::query(
-            "SELECT DISTINCT d.id, d.name, d.public_key, d.last_seen_at, d.created_at, d.agent_version, g.permission
+            "SELECT DISTINCT d.id, d.name, d.public_key, d.disabled, d.last_seen_at, d.created_at, d.agent_version, g.permission
              FROM device d
              JOIN device_group_member dm ON dm.device_id = d.id AND dm.tenant_id = d.tenant_id
              JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = d.tenant_id
@@ -144,7 +148,7 @@ impl Store {
     ) -> Result<Page<StoredDevice>, Error> {
         let (kind, value) = filter.external.as_ref().map(|(kind, value)| (kind.as_str(), value.as_str())).unzip();
         let rows = sqlx::query(
-            "SELECT d.id, d.name, d.public_key, d.last_seen_at, d.created_at, d.agent_version
+            "SELECT d.id, d.name, d.public_key, d.disabled, d.last_seen_at, d.created_at, d.agent_version
              FROM device d
              WHERE d.tenant_id = $1
                AND EXISTS (SELECT 1 FROM device_group_member dm
@@ -246,7 +250,7 @@ impl Store {
             .detail(format!("name {name}, good until {}", rfc3339(expires_at)));
         self.append(&mut change, tenant, entry).await?;
         let row = sqlx::query(
-            "SELECT id, name, public_key, last_seen_at, created_at, agent_version FROM device
+            "SELECT id, name, public_key, disabled, last_seen_at, created_at, agent_version FROM device
              WHERE tenant_id = $1 AND id = $2",
         )
         .bind(tenant.as_str())
@@ -303,7 +307,7 @@ impl Store {
             rename_if_free(&mut change, &tenant, &id, name).await?;
         }
         let row = sqlx::query(
-            "SELECT id, name, public_key, last_seen_at, created_at, agent_version FROM device
+            "SELECT id, name, public_key, disabled, last_seen_at, created_at, agent_version FROM device
              WHERE tenant_id = $1 AND id = $2",
         )
         .bind(tenant.as_str())
@@ -320,7 +324,7 @@ impl Store {
 
     async fn refuse_token<T>(
         &self,
-        mut change: sqlx::Transaction<'static, sqlx::Sqlite>,
+        mut change: super::Change,
         tenant: &Tenant,
         request: &EnrolRequest<'_>,
         object: &str,
@@ -335,7 +339,7 @@ impl Store {
 
     /// What a device proves its identity against. The id comes from a stranger, so the tenant comes out, not in.
     pub(crate) async fn device_key(&self, device_id: &str) -> Result<Option<DeviceKey>, Error> {
-        let row = sqlx::query("SELECT tenant_id, name, public_key FROM device WHERE id = $1")
+        let row = sqlx::query("SELECT tenant_id, name, public_key, disabled FROM device WHERE id = $1")
             .bind(device_id)
             .fetch_optional(&self.reader)
             .await?;
@@ -344,6 +348,7 @@ impl Store {
                 tenant: Tenant(row.try_get("tenant_id")?),
                 name: row.try_get("name")?,
                 public_key: row.try_get("public_key")?,
+                disabled: row.try_get::<i64, _>("disabled")? != 0,
             })
         })
         .transpose()
@@ -372,6 +377,46 @@ impl Store {
             self.append(&mut change, tenant, entry).await?;
         }
         Ok(change.commit().await?)
+    }
+
+    /// Renames a device, and its serial with it unless another has that; switches it off or on. Says whether there is
+    /// such a device.
+    pub(crate) async fn update_device(
+        &self,
+        tenant: &Tenant,
+        actor: &Actor,
+        device_id: &str,
+        update: &UpdateDevice,
+    ) -> Result<bool, Error> {
+        let mut change = self.begin().await?;
+        let device = sqlx::query("SELECT 1 FROM device WHERE tenant_id = $1 AND id = $2")
+            .bind(tenant.as_str())
+            .bind(device_id)
+            .fetch_optional(&mut *change)
+            .await?;
+        if device.is_none() {
+            return Ok(false);
+        }
+        let object = format!("device/{device_id}");
+        if let Some(name) = &update.name {
+            if !rename_if_free(&mut change, tenant, device_id, name).await? {
+                return Err(Error::Exists { what: "device", name: name.clone() });
+            }
+            let entry = Entry::ok(actor, "device.rename", object.as_str()).detail(format!("name {name}"));
+            self.append(&mut change, tenant, entry).await?;
+        }
+        if let Some(disabled) = update.disabled {
+            sqlx::query("UPDATE device SET disabled = $1 WHERE tenant_id = $2 AND id = $3")
+                .bind(i64::from(disabled))
+                .bind(tenant.as_str())
+                .bind(device_id)
+                .execute(&mut *change)
+                .await?;
+            let action = if disabled { "device.disable" } else { "device.enable" };
+            self.append(&mut change, tenant, Entry::ok(actor, action, object)).await?;
+        }
+        change.commit().await?;
+        Ok(true)
     }
 
     /// Removes a device with its endpoints, tokens, external ids and key; says whether there was one.
@@ -408,10 +453,11 @@ async fn insert_device(
         .map_err(|error| unless_exists(error, "device", name))?;
     sqlx::query(
         "INSERT INTO device_group_member (tenant_id, device_group_id, device_id)
-         SELECT tenant_id, id, $1 FROM device_group WHERE tenant_id = $2 AND name = 'all'",
+         SELECT tenant_id, id, $1 FROM device_group WHERE tenant_id = $2 AND name = $3",
     )
     .bind(id)
     .bind(tenant.as_str())
+    .bind(ALL_DEVICES)
     .execute(&mut *change)
     .await?;
     // A serial that an older, renamed device still holds stays with that one.
@@ -427,9 +473,9 @@ async fn insert_device(
     Ok(())
 }
 
-/// Gives the device another name, and its serial with it, unless either is taken.
-async fn rename_if_free(change: &mut SqliteConnection, tenant: &Tenant, id: &str, name: &str) -> Result<(), Error> {
-    sqlx::query(
+/// Gives the device another name, and its serial with it, unless either is taken; says whether it has that name now.
+async fn rename_if_free(change: &mut SqliteConnection, tenant: &Tenant, id: &str, name: &str) -> Result<bool, Error> {
+    let renamed = sqlx::query(
         "UPDATE device SET name = $1 WHERE tenant_id = $2 AND id = $3
            AND NOT EXISTS (SELECT 1 FROM device WHERE tenant_id = $2 AND name = $1 AND id <> $3)",
     )
@@ -449,5 +495,5 @@ async fn rename_if_free(change: &mut SqliteConnection, tenant: &Tenant, id: &str
     .bind(SERIAL)
     .execute(&mut *change)
     .await?;
-    Ok(())
+    Ok(renamed.rows_affected() > 0)
 }

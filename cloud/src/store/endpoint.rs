@@ -1,7 +1,7 @@
 //! Endpoints: what a device can reach.
 
 use sqlx::{Row, sqlite::SqliteRow};
-use towline_cloud_api::{CreateEndpoint, Endpoint, Page, Protocol};
+use towline_cloud_api::{CreateEndpoint, Endpoint, Page, Protocol, UpdateEndpoint};
 
 use super::{Actor, Entry, Error, Store, Tenant, cut_page, unless_exists};
 use crate::{
@@ -121,6 +121,54 @@ impl Store {
             port: new.port,
             created_at: rfc3339(now),
         }))
+    }
+
+    /// Changes an endpoint; what it was and what it is, if there is such an endpoint.
+    pub(crate) async fn update_endpoint(
+        &self,
+        tenant: &Tenant,
+        actor: &Actor,
+        device_id: &str,
+        endpoint_id: &str,
+        update: &UpdateEndpoint,
+    ) -> Result<Option<(Endpoint, Endpoint)>, Error> {
+        let mut change = self.begin().await?;
+        let row = sqlx::query(
+            "SELECT id, device_id, name, protocol, host, port, created_at FROM endpoint
+             WHERE tenant_id = $1 AND device_id = $2 AND id = $3",
+        )
+        .bind(tenant.as_str())
+        .bind(device_id)
+        .bind(endpoint_id)
+        .fetch_optional(&mut *change)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let before = read(&row)?;
+        let now = Endpoint {
+            name: update.name.clone().unwrap_or_else(|| before.name.clone()),
+            host: update.host.clone().unwrap_or_else(|| before.host.clone()),
+            port: update.port.unwrap_or(before.port),
+            ..before.clone()
+        };
+        sqlx::query(
+            "UPDATE endpoint SET name = $1, host = $2, port = $3 WHERE tenant_id = $4 AND device_id = $5 AND id = $6",
+        )
+        .bind(&now.name)
+        .bind(&now.host)
+        .bind(i64::from(now.port))
+        .bind(tenant.as_str())
+        .bind(device_id)
+        .bind(endpoint_id)
+        .execute(&mut *change)
+        .await
+        .map_err(|error| unless_exists(error, "endpoint", &now.name))?;
+        let entry = Entry::ok(actor, "endpoint.update", object(device_id, endpoint_id)).detail(format!(
+            "{} {}:{}, was {} {}:{}",
+            now.name, now.host, now.port, before.name, before.host, before.port
+        ));
+        self.append(&mut change, tenant, entry).await?;
+        change.commit().await?;
+        Ok(Some((before, now)))
     }
 
     /// Removes an endpoint; says whether there was one.

@@ -102,6 +102,23 @@ impl Store {
         Ok(change.commit().await?)
     }
 
+    /// One operation with the id of its user, whoever may see it.
+    pub(crate) async fn operation(
+        &self,
+        tenant: &Tenant,
+        operation_id: &str,
+    ) -> Result<Option<(Operation, String)>, Error> {
+        let row = sqlx::query(
+            "SELECT id, device_id, endpoint_id, user_id, user_name, status, failure, detail, created_at, updated_at
+             FROM operation WHERE tenant_id = $1 AND id = $2",
+        )
+        .bind(tenant.as_str())
+        .bind(operation_id)
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|row| Ok((read(&row)?.1, row.try_get("user_id")?))).transpose()
+    }
+
     /// The operations of the devices whose operations `user` may see, newest first.
     pub(crate) async fn operations(
         &self,

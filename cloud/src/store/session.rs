@@ -3,7 +3,9 @@
 use sqlx::{Row, sqlite::SqliteRow};
 use towline_cloud_api::{ErrorCode, OperationStatus, Page, Permission, Session, SessionEnd};
 
-use super::{Actor, Entry, Error, Store, Tenant, TimeCursor, cut_page, operation::set_status, to_i64, to_u64};
+use super::{
+    Actor, Entry, Error, Footing, Store, Tenant, TimeCursor, cut_page, operation::set_status, rights, to_i64, to_u64,
+};
 use crate::{
     moment::{now_millis, rfc3339},
     random,
@@ -24,9 +26,10 @@ const ENDS: [SessionEnd; 7] = [
 pub(crate) struct NewSession<'a> {
     pub(crate) id: &'a str,
     pub(crate) operation_id: &'a str,
-    pub(crate) device_id: &'a str,
-    pub(crate) endpoint_id: &'a str,
-    pub(crate) user_id: &'a str,
+    pub(crate) footing: &'a Footing,
+    /// What the device was asked to connect: the endpoint may have been changed since.
+    pub(crate) host: &'a str,
+    pub(crate) port: u16,
     pub(crate) user_name: &'a str,
     /// The address that the agent connected, as it says.
     pub(crate) peer_address: &'a str,
@@ -42,11 +45,22 @@ pub(crate) enum Starting {
 }
 
 /// How a session ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SessionClose {
     pub(crate) end: SessionEnd,
+    /// What was taken away or by whom it was ended; empty if nobody did.
+    pub(crate) reason: String,
     pub(crate) bytes_to_target: u64,
     pub(crate) bytes_from_target: u64,
+}
+
+/// Which sessions a list is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SessionFilter<'a> {
+    pub(crate) device_id: Option<&'a str>,
+    /// Only those that last, or only those that ended.
+    pub(crate) live: Option<bool>,
+    pub(crate) before: Option<&'a TimeCursor>,
 }
 
 fn read(row: &SqliteRow) -> Result<(TimeCursor, Session), Error> {
@@ -78,30 +92,19 @@ fn read(row: &SqliteRow) -> Result<(TimeCursor, Session), Error> {
 
 impl Store {
     /// Records that a session starts, if what it rests on still holds; its operation has succeeded with that.
-    pub(crate) async fn start_session(
-        &self,
-        tenant: &Tenant,
-        actor: &Actor,
-        new: &NewSession<'_>,
-    ) -> Result<Starting, Error> {
+    pub(crate) async fn start_session(&self, actor: &Actor, new: &NewSession<'_>) -> Result<Starting, Error> {
+        let footing = new.footing;
+        let tenant = &footing.tenant;
         let mut change = self.begin().await?;
-        let holds = sqlx::query(
-            "SELECT 1 FROM endpoint e
-             JOIN device_group_member dm ON dm.device_id = e.device_id AND dm.tenant_id = e.tenant_id
-             JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = e.tenant_id
-             JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = e.tenant_id
-             JOIN user_account u ON u.id = um.user_id AND u.tenant_id = e.tenant_id AND u.disabled = 0
-             WHERE e.tenant_id = $1 AND e.device_id = $2 AND e.id = $3 AND um.user_id = $4 AND g.permission = $5
-             LIMIT 1",
-        )
-        .bind(tenant.as_str())
-        .bind(new.device_id)
-        .bind(new.endpoint_id)
-        .bind(new.user_id)
-        .bind(Permission::RemoteAccessConnect.as_str())
-        .fetch_optional(&mut *change)
-        .await?;
-        if holds.is_none() {
+        let unchanged =
+            sqlx::query("SELECT 1 FROM endpoint WHERE tenant_id = $1 AND id = $2 AND host = $3 AND port = $4")
+                .bind(tenant.as_str())
+                .bind(&footing.endpoint_id)
+                .bind(new.host)
+                .bind(i64::from(new.port))
+                .fetch_optional(&mut *change)
+                .await?;
+        if unchanged.is_none() || !rights::holds(&mut change, footing).await? {
             return Ok(Starting::Revoked);
         }
         set_status(&mut change, tenant, new.operation_id, OperationStatus::Successful, None).await?;
@@ -113,9 +116,9 @@ impl Store {
         .bind(new.id)
         .bind(tenant.as_str())
         .bind(new.operation_id)
-        .bind(new.device_id)
-        .bind(new.endpoint_id)
-        .bind(new.user_id)
+        .bind(&footing.device_id)
+        .bind(&footing.endpoint_id)
+        .bind(&footing.user_id)
         .bind(new.user_name)
         .bind(&actor.source)
         .bind(now_millis())
@@ -123,7 +126,7 @@ impl Store {
         .await?;
         let entry = Entry::ok(actor, "session.start", format!("session/{}", new.id)).detail(format!(
             "operation/{} device/{}/endpoint/{} connected {}",
-            new.operation_id, new.device_id, new.endpoint_id, new.peer_address
+            new.operation_id, footing.device_id, footing.endpoint_id, new.peer_address
         ));
         self.append(&mut change, tenant, entry).await?;
         change.commit().await?;
@@ -151,8 +154,9 @@ impl Store {
         .bind(session_id)
         .execute(&mut *change)
         .await?;
+        let reason = if close.reason.is_empty() { String::new() } else { format!(" ({})", close.reason) };
         let entry = Entry::ok(actor, "session.end", format!("session/{session_id}")).detail(format!(
-            "{}, {} bytes to the target, {} from it",
+            "{}{reason}, {} bytes to the target, {} from it",
             close.end.as_str(),
             close.bytes_to_target,
             close.bytes_from_target
@@ -166,8 +170,7 @@ impl Store {
         &self,
         tenant: &Tenant,
         user_id: &str,
-        device_id: Option<&str>,
-        before: Option<&TimeCursor>,
+        filter: SessionFilter<'_>,
         limit: u32,
     ) -> Result<Page<Session>, Error> {
         let rows = sqlx::query(
@@ -181,20 +184,36 @@ impl Store {
                    WHERE dm.tenant_id = $1 AND dm.device_id = s.device_id AND um.user_id = $2 AND g.permission = $3)
                AND (CAST($4 AS TEXT) IS NULL OR s.device_id = $4)
                AND (CAST($5 AS BIGINT) IS NULL OR s.started_at < $5 OR (s.started_at = $5 AND s.id < $6))
+               AND (CAST($8 AS BIGINT) IS NULL OR (s.ended_at IS NULL AND $8 = 1) OR (s.ended_at IS NOT NULL AND $8 = 0))
              ORDER BY s.started_at DESC, s.id DESC LIMIT $7",
         )
         .bind(tenant.as_str())
         .bind(user_id)
         .bind(Permission::RemoteAccessRead.as_str())
-        .bind(device_id)
-        .bind(before.map(|cursor| cursor.at))
-        .bind(before.map(|cursor| cursor.id.as_str()))
+        .bind(filter.device_id)
+        .bind(filter.before.map(|cursor| cursor.at))
+        .bind(filter.before.map(|cursor| cursor.id.as_str()))
         .bind(i64::from(limit) + 1)
+        .bind(filter.live.map(i64::from))
         .fetch_all(&self.reader)
         .await?;
         let mut rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let next = cut_page(&mut rows, limit, |(cursor, _)| cursor.to_string());
         Ok(Page { items: rows.into_iter().map(|(_, session)| session).collect(), next })
+    }
+
+    /// One session with the id of its user, whoever may see it.
+    pub(crate) async fn session(&self, tenant: &Tenant, session_id: &str) -> Result<Option<(Session, String)>, Error> {
+        let row = sqlx::query(
+            "SELECT id, operation_id, device_id, endpoint_id, user_id, user_name, source, started_at, ended_at,
+                    end_reason, bytes_to_target, bytes_from_target
+             FROM session WHERE tenant_id = $1 AND id = $2",
+        )
+        .bind(tenant.as_str())
+        .bind(session_id)
+        .fetch_optional(&self.reader)
+        .await?;
+        row.map(|row| Ok((read(&row)?.1, row.try_get("user_id")?))).transpose()
     }
 
     /// Ends on paper what a cloud that is no more left open: its sessions and its operations.

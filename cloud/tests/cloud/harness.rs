@@ -107,33 +107,31 @@ impl World {
 
     /// A user with these permissions on all devices, logged in: the bearer token.
     pub(crate) async fn user(&self, name: &str, permissions: &[&str]) -> String {
+        self.person(name, permissions).await.token
+    }
+
+    /// A user with these permissions on all devices, logged in.
+    pub(crate) async fn person(&self, name: &str, permissions: &[&str]) -> Person {
         let id = self.post("/users", json!({"name": name, "password": PASSWORD})).await.good().text("id");
-        let database = self.database().await;
-        let group = format!("9{id}").chars().take(18).collect::<String>();
-        sqlx::query("INSERT INTO user_group (id, tenant_id, name, created_at) VALUES ($1, '1', $1, 0)")
-            .bind(&group)
-            .execute(&database)
-            .await
-            .unwrap();
-        sqlx::query("INSERT INTO user_group_member (tenant_id, user_group_id, user_id) VALUES ('1', $1, $2)")
-            .bind(&group)
-            .bind(&id)
-            .execute(&database)
-            .await
-            .unwrap();
+        let group = self.post("/user-groups", json!({"name": format!("group of {name}")})).await.good().text("id");
+        self.call("PUT", &format!("/user-groups/{group}/members/{id}"), Some(&self.admin), None).await.good();
+        let mut grants = Vec::new();
         for permission in permissions {
-            sqlx::query(
-                "INSERT INTO permission_grant (tenant_id, user_group_id, device_group_id, permission)
-                 SELECT '1', $1, id, $2 FROM device_group WHERE name = 'all'",
-            )
-            .bind(&group)
-            .bind(permission)
-            .execute(&database)
-            .await
-            .unwrap();
+            grants.push(self.grant(&group, &self.all_devices().await, permission).await);
         }
-        database.close().await;
-        self.login(name, PASSWORD).await.good().text("token")
+        let token = self.login(name, PASSWORD).await.good().text("token");
+        Person { id, group, grants, token }
+    }
+
+    /// The id of the group that every device is in.
+    pub(crate) async fn all_devices(&self) -> String {
+        self.get("/device-groups?name=all").await.good().body["items"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of a new grant.
+    pub(crate) async fn grant(&self, user_group: &str, device_group: &str, permission: &str) -> String {
+        let body = json!({"user_group_id": user_group, "device_group_id": device_group, "permission": permission});
+        self.post("/grants", body).await.good().text("id")
     }
 
     /// A device that has enrolled and is not connected.
@@ -208,6 +206,14 @@ impl World {
             .map(|record| format!("{} {}", record["action"].as_str().unwrap(), record["outcome"].as_str().unwrap()))
             .collect()
     }
+}
+
+/// A user with a group of their own.
+pub(crate) struct Person {
+    pub(crate) id: String,
+    pub(crate) group: String,
+    pub(crate) grants: Vec<String>,
+    pub(crate) token: String,
 }
 
 /// A device's identity.

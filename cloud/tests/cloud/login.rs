@@ -60,6 +60,28 @@ async fn after_five_failures_even_the_right_password_has_to_wait_a_while() {
 }
 
 #[tokio::test]
+async fn many_accounts_tried_from_one_source_end_in_a_wait_for_that_source_alone() {
+    let world = World::new().await;
+    let mut answers = Vec::new();
+    for number in 0..51 {
+        answers.push(world.login(&format!("user {number}"), "wrong").await.code().to_owned());
+    }
+    assert_eq!(answers.iter().filter(|code| *code == "auth-failed").count(), 50, "{answers:?}");
+    assert_eq!(answers.last().unwrap(), "rate-limited");
+
+    let host = world.cloud.local_addr();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let body = json!({"user": "admin", "password": PASSWORD}).to_string();
+    let request = format!(
+        "POST /api/v1/login HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    crate::harness::exchange(socket.connect(host).await.unwrap(), &request).await.good();
+}
+
+#[tokio::test]
 async fn without_a_password_one_is_generated_at_the_first_start_and_told_once() {
     let dir = tempfile::tempdir().unwrap();
     let config = || towline_cloud::Config::new("127.0.0.1:0".parse().unwrap(), dir.path());

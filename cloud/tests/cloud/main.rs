@@ -1,9 +1,14 @@
 //! The cloud through its public API: a real one on a free port, a small HTTP client, and devices made for the test.
 
 mod audit;
+mod events;
 mod harness;
 mod identity;
 mod login;
+mod matrix;
+mod people;
 mod permissions;
 mod port;
+mod revocation;
 mod sessions;
+mod upgrade;

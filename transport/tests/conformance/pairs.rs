@@ -12,6 +12,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
+#[cfg(feature = "testing")]
+use towline_transport::testing;
 use towline_transport::{
     BoxTransport, Dialer, Incoming, Listener, memory, splice,
     stdio::stdio as own_stdio,
@@ -27,6 +29,9 @@ const MEMORY_BUFFER_BYTES: usize = 16 * 1024;
 
 /// More than the kernel's largest buffers for both ends of a loopback connection.
 const TCP_AHEAD_BYTES: usize = 48 << 20;
+/// The kernel's buffer for a Unix socket, generously.
+#[cfg(unix)]
+const UNIX_AHEAD_BYTES: usize = 4 << 20;
 const TLS_AHEAD_BYTES: usize = 128 << 10;
 const WEBSOCKET_AHEAD_BYTES: usize = 96 << 10;
 /// What tokio's standard output takes at once, the pipes and the child's splice.
@@ -98,6 +103,41 @@ pub(crate) async fn tcp() -> Pair {
 pub(crate) async fn memory() -> Pair {
     let (dialer, listener) = memory::listen(MEMORY_BUFFER_BYTES);
     connect(dialer, listener, Abilities::ahead(MEMORY_BUFFER_BYTES)).await
+}
+
+#[cfg(unix)]
+pub(crate) async fn unix() -> Pair {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use towline_transport::unix::{UnixDialer, UnixListener};
+
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("towline-conformance-{}-{number}", std::process::id()));
+    let listener = UnixListener::bind(&path).await.unwrap();
+    connect(UnixDialer { path, connect_timeout: HANDSHAKE_TIMEOUT }, listener, Abilities::ahead(UNIX_AHEAD_BYTES)).await
+}
+
+#[cfg(feature = "testing")]
+pub(crate) async fn chopped_over_memory() -> Pair {
+    let Pair { near, far, abilities } = memory().await;
+    let wrap = |stream, seed| Box::new(testing::Chopped::new(stream, 2000, seed));
+    Pair { near: wrap(near, 1), far: wrap(far, 2), abilities }
+}
+
+#[cfg(feature = "testing")]
+pub(crate) async fn slow_over_memory() -> Pair {
+    let Pair { near, far, abilities } = memory().await;
+    // Shorter than a timer's millisecond: a pause all the same, and ten megabytes in time.
+    let wrap = |stream| Box::new(testing::Slow::new(stream, Duration::from_micros(1)));
+    Pair { near: wrap(near), far: wrap(far), abilities }
+}
+
+/// One that will not break while the test lasts.
+#[cfg(feature = "testing")]
+pub(crate) async fn flaky_while_whole_over_memory() -> Pair {
+    let Pair { near, far, abilities } = memory().await;
+    let wrap = |stream| Box::new(testing::Flaky::after(stream, u64::MAX));
+    Pair { near: wrap(near), far: wrap(far), abilities }
 }
 
 pub(crate) async fn tls_over_tcp() -> Pair {

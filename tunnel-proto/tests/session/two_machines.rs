@@ -315,3 +315,16 @@ fn a_side_that_goes_away_soon_says_when_to_come_back_and_what_is_open_goes_on() 
     let (_, far) = pair.settle();
     assert_eq!(data_of(&far, id), b"still here");
 }
+
+#[test]
+fn a_side_opens_no_more_channels_than_its_own_memory_has_room_for() {
+    let mut pair = Pair::with(|_| {}, |limits| limits.max_buffered_bytes = 2 * 256 * 1024);
+    pair.settle();
+    let first = pair.near.open(Open::to("a")).unwrap();
+    pair.near.open(Open::to("b")).unwrap();
+    assert!(matches!(pair.near.open(Open::to("c")), Err(Error::Refused { by: "this side", .. })));
+
+    // A channel that the peer never heard of gives its room back at once.
+    pair.near.reset(first, Code::CANCEL, "").unwrap();
+    pair.near.open(Open::to("c")).unwrap();
+}

@@ -1,0 +1,13 @@
+//! What goes wrong in the world: processes killed, stopped and cut off, clocks set wrong, a full disk, a proxy in
+//! between, strangers on the port. The real program as cloud and agent, each test with a cloud of its own.
+#![forbid(unsafe_code)]
+
+mod agents;
+mod crashes;
+mod disk;
+mod drain;
+mod port;
+mod proxy;
+mod secrets;
+mod site;
+mod upkeep;

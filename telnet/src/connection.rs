@@ -1,0 +1,355 @@
+//! The machine: bytes to events, commands to bytes, with the options negotiated and their questions answered.
+//!
+//! ```text
+//!          handle_input ──► Parser ──► Negotiator, options ──► newlines ──► poll_event
+//!   peer                                  │ answers                                     application
+//!          poll_transmit ◄── one queue ◄──┴── escaping, newlines ◄── send, command, enable …
+//! ```
+//!
+//! One queue, so that data and what is said about data (BINARY, TIMING-MARK, EOR) stay in order; its pieces are whole
+//! sequences, so that dropping data cuts none. What is asked again and again (STATUS, variables, the window's
+//! size) is answered from one slot each, when everything negotiated before it has left.
+
+mod config;
+mod receive;
+mod transmit;
+
+use alloc::{collections::VecDeque, string::String, vec::Vec};
+
+use bytes::Bytes;
+
+pub use self::config::{Backspace, Config};
+use self::receive::Receiver;
+use crate::{
+    Command, Error, Limits, Negotiator, OptionCode, Parser, QState, Side, Subnegotiation, Verb,
+    limits::wide,
+    option::{
+        linemode::Mode,
+        naws::WindowSize,
+        new_environ::Variable,
+        terminal_type::{Mtts, TerminalType},
+    },
+};
+
+/// What happened, in the order of the peer's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Bytes for the application, newlines as [`Config::incoming`] has them. Never empty.
+    Data(Bytes),
+    /// A command that stands alone: IP, AO, AYT, BRK, EOR, GA, NOP …, or one that nobody knows. The application acts on it.
+    Command(Command),
+    /// The end of a Synch: what the peer wanted thrown away has been.
+    DataMark,
+    /// An option is on now.
+    Enabled {
+        /// Who performs it.
+        side: Side,
+        /// Which.
+        option: OptionCode,
+    },
+    /// An option is off now.
+    Disabled {
+        /// Who performed it.
+        side: Side,
+        /// Which.
+        option: OptionCode,
+    },
+    /// The peer said no to an option this side asked for.
+    Refused {
+        /// Who would have performed it.
+        side: Side,
+        /// Which.
+        option: OptionCode,
+    },
+    /// The peer asked for an option, and this side said no.
+    Declined {
+        /// Who would have performed it.
+        side: Side,
+        /// Which.
+        option: OptionCode,
+    },
+    /// The peer asked for a timing mark; it has been answered, after everything before it was passed on.
+    TimingMarkAsked,
+    /// The peer has come to a timing mark of this side.
+    TimingMarkReached {
+        /// Whether it had worked through everything before it (WILL), or only says that it got there (WONT).
+        done: bool,
+    },
+    /// The payload of an option that is on. What a [`Config`] can answer has been answered.
+    Subnegotiation(Subnegotiation),
+    /// A subnegotiation that cannot be used; the connection goes on.
+    Faulty {
+        /// Whose, unless it ended before that was said.
+        option: Option<OptionCode>,
+        /// What is wrong with it.
+        error: Error,
+    },
+}
+
+/// One Telnet connection. See the [crate's documentation](crate) for the loop around it.
+#[derive(Debug)]
+pub struct Connection {
+    parser: Parser,
+    input: VecDeque<Bytes>,
+    /// INVARIANT: the sum of the lengths in `input`.
+    input_bytes: usize,
+    /// The length of the longest chunk since the input was empty: what a slice may keep in memory.
+    chunk_bytes: usize,
+    receiver: Receiver,
+    failed: Option<Error>,
+}
+
+impl Connection {
+    /// A connection at its very beginning: `poll_transmit` has what [`Config`] offers and asks for.
+    pub fn new(config: Config, limits: Limits) -> Self {
+        let mut connection = Self {
+            parser: Parser::new(&limits),
+            input: VecDeque::new(),
+            input_bytes: 0,
+            chunk_bytes: 0,
+            receiver: Receiver::new(config, limits),
+            failed: None,
+        };
+        connection.receiver.speak_first();
+        connection
+    }
+
+    /// Takes bytes from the peer, in whatever pieces.
+    pub fn handle_input(&mut self, input: Bytes) {
+        if input.is_empty() || self.failed.is_some() {
+            return;
+        }
+        let max = self.receiver.limits.max_waiting_input_bytes;
+        if self.input_bytes > max {
+            self.fail(Error::LimitExceeded {
+                what: "max_waiting_input_bytes",
+                got: wide(self.input_bytes),
+                max: wide(max),
+            });
+            return;
+        }
+        self.chunk_bytes = match self.input.is_empty() {
+            true => input.len(),
+            false => self.chunk_bytes.max(input.len()),
+        };
+        self.input_bytes += input.len();
+        self.input.push_back(input);
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.failed = Some(error);
+        self.input = VecDeque::new();
+        self.input_bytes = 0;
+    }
+
+    /// The transport has urgent data (TCP's): a Synch is under way. Data is thrown away up to the data mark; commands count.
+    ///
+    /// Spec: RFC 854, "The TELNET Synch signal".
+    pub fn handle_urgent(&mut self) {
+        self.receiver.in_synch = true;
+    }
+
+    /// What happened next. `None`: nothing, or so many answers wait that [`Connection::poll_transmit`] has to be drained first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LimitExceeded`] for good if input was handed in against [`Connection::wants_input`]. Nothing that a peer
+    /// sends is an error: what is wrong with it is [`Event::Faulty`].
+    #[inline]
+    pub fn poll_event(&mut self) -> Result<Option<Event>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        loop {
+            if let Some(event) = self.receiver.next_event(self.chunk_bytes) {
+                return Ok(Some(event));
+            }
+            let Some(chunk) = self.input.front_mut() else { return Ok(None) };
+            if self.receiver.is_congested() {
+                return Ok(None);
+            }
+            let before = chunk.len();
+            let mut rest = &chunk[..];
+            let token = self.parser.decode(&mut rest);
+            let used = before - rest.len();
+            self.input_bytes -= used;
+            let data = self.receiver.receive(token);
+            // Data is the end of what a token used: doubled bytes and commands stand before it.
+            let mut piece = chunk.split_to(used.min(before));
+            let at = piece.len().saturating_sub(data);
+            if data > 0 {
+                self.receiver.hold_data(piece.split_off(at));
+            }
+            if chunk.is_empty() {
+                self.input.pop_front();
+            }
+        }
+    }
+
+    /// The next bytes for the peer; `None` when there is nothing to say now. A piece ends where a sequence does.
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        self.receiver.poll_transmit()
+    }
+
+    /// Whether the last byte of the next [`Connection::poll_transmit`] is a data mark, to be sent as urgent data where
+    /// the transport has such a thing.
+    pub fn next_is_urgent(&self) -> bool {
+        self.receiver.output.next_is_urgent()
+    }
+
+    /// Whether it is time to read from the peer: what has come is used up, and the answers to it do not pile up.
+    pub fn wants_input(&self) -> bool {
+        self.failed.is_none() && self.input.is_empty() && !self.receiver.is_congested()
+    }
+
+    /// Takes as much of the front of `data` as there is room for, and returns how many bytes that was. The rest can go
+    /// once [`Connection::poll_transmit`] was drained. Newlines as [`Config::outgoing`] has them, unless BINARY is on.
+    pub fn send(&mut self, data: &mut Bytes) -> usize {
+        self.receiver.send(data)
+    }
+
+    /// How many bytes [`Connection::send`] would take now.
+    pub fn room(&self) -> usize {
+        self.receiver.room()
+    }
+
+    /// Sends a command that stands alone: IP, AO, AYT, BRK, NOP …
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] for what is part of the framing; for a data mark, which is [`Connection::synch`]; for EOR while
+    /// the option is off.
+    pub fn command(&mut self, command: Command) -> Result<(), Error> {
+        if !command.is_signal() || command == Command::DM {
+            return Err(Error::Misuse("a command that does not stand alone"));
+        }
+        if command == Command::EOR && !self.is_on(Side::Local, OptionCode::END_OF_RECORD) {
+            return Err(Error::Misuse("the end of a record while the option is off"));
+        }
+        self.receiver.output.command(command);
+        Ok(())
+    }
+
+    /// Asks the peer to throw away the data it has not looked at: a data mark, urgent if the transport can.
+    pub fn synch(&mut self) {
+        self.receiver.output.synch();
+    }
+
+    /// Interrupts the peer's process, past whatever input it has not read: IP and a Synch.
+    pub fn interrupt(&mut self) {
+        self.receiver.output.command(Command::IP);
+        self.receiver.output.synch();
+    }
+
+    /// Throws away the data that has not left yet and tells the peer to do the same: the answer to AO. What was
+    /// negotiated stays.
+    pub fn abort_output(&mut self) {
+        self.receiver.output.drop_data();
+        self.receiver.output.synch();
+    }
+
+    /// Asks the peer to say when it has come to this place: [`Event::TimingMarkReached`].
+    pub fn timing_mark(&mut self) {
+        self.receiver.timing_marks = self.receiver.timing_marks.saturating_add(1);
+        self.receiver.output.negotiation(Verb::Do, OptionCode::TIMING_MARK);
+    }
+
+    /// Asks for an option to be on, now or as soon as the peer has answered what was said before. It is allowed from then on.
+    pub fn enable(&mut self, side: Side, option: OptionCode) {
+        if option != OptionCode::TIMING_MARK {
+            let said = self.receiver.negotiator.enable(side, option);
+            self.receiver.say(option, said);
+        }
+    }
+
+    /// Turns an option off, now or as soon as the peer has answered what was said before.
+    pub fn disable(&mut self, side: Side, option: OptionCode) {
+        if option != OptionCode::TIMING_MARK {
+            let said = self.receiver.negotiator.disable(side, option);
+            self.receiver.say(option, said);
+        }
+    }
+
+    /// Sends the payload of an option.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] while the option is off on both sides: a peer that knows nothing of it would take it for
+    /// typed text, as some do.
+    pub fn subnegotiate(&mut self, subnegotiation: &Subnegotiation) -> Result<(), Error> {
+        let option = subnegotiation.option();
+        if !Side::ALL.into_iter().any(|side| self.is_on(side, option)) {
+            return Err(Error::Misuse("a subnegotiation of an option that is off"));
+        }
+        if let Subnegotiation::TerminalType(TerminalType::Send) = subnegotiation {
+            self.receiver.collector = Default::default();
+        }
+        self.receiver.output.subnegotiation(subnegotiation);
+        Ok(())
+    }
+
+    /// The window has this size now. The peer is told if it wants to know, as soon as it wants to, and only the last size.
+    pub fn resize(&mut self, size: WindowSize) {
+        self.receiver.resize(size);
+    }
+
+    /// How one side of an option stands.
+    pub fn state(&self, side: Side, option: OptionCode) -> QState {
+        self.receiver.negotiator.state(side, option)
+    }
+
+    /// Whether one side of an option is on.
+    pub fn is_on(&self, side: Side, option: OptionCode) -> bool {
+        self.receiver.negotiator.is_on(side, option)
+    }
+
+    /// All options.
+    pub fn negotiator(&self) -> &Negotiator {
+        &self.receiver.negotiator
+    }
+
+    /// Whether the user's keys are to be shown on this side, because the peer does not echo them.
+    pub fn wants_local_echo(&self) -> bool {
+        !self.is_on(Side::Remote, OptionCode::ECHO)
+    }
+
+    /// Whether each key is to be sent at once, not a line at a time.
+    pub fn is_character_mode(&self) -> bool {
+        match self.linemode() {
+            Some(mode) => !mode.contains(Mode::EDIT),
+            None => self.is_on(Side::Remote, OptionCode::SGA),
+        }
+    }
+
+    /// The mode of LINEMODE, once it was agreed on.
+    pub fn linemode(&self) -> Option<Mode> {
+        let side = Side::ALL.into_iter().find(|side| self.is_on(*side, OptionCode::LINEMODE));
+        side.and(self.receiver.linemode)
+    }
+
+    /// The size of the peer's window, if it said so.
+    pub fn peer_window(&self) -> Option<WindowSize> {
+        self.receiver.peer_window
+    }
+
+    /// The terminal types that the peer has told so far, the most specific one first.
+    pub fn peer_terminal_types(&self) -> &[String] {
+        self.receiver.collector.names()
+    }
+
+    /// What the peer's terminal can do, if it is a MUD client that says so.
+    pub fn peer_capabilities(&self) -> Option<Mtts> {
+        self.receiver.collector.capabilities()
+    }
+
+    /// The character set that was agreed on.
+    pub fn charset(&self) -> Option<&str> {
+        self.receiver.charset.as_deref()
+    }
+
+    /// The variables that the peer may be told from now on.
+    pub fn set_environment(&mut self, environment: Vec<Variable>) {
+        self.receiver.config.environment = environment;
+    }
+}

@@ -1,0 +1,10 @@
+//! Telnet through the public API: the parser, the negotiator, one connection against a hostile peer, two against each other.
+
+mod commands;
+mod history;
+mod negotiator;
+mod newlines;
+mod options;
+mod pair;
+mod parser;
+mod two_ends;

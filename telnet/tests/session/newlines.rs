@@ -1,0 +1,84 @@
+//! CR LF, CR NUL, BINARY, backspace.
+
+use bytes::Bytes;
+use towline_telnet::{
+    Backspace, Config, Connection, Limits, OptionCode, Side,
+    newline::{Incoming, Outgoing},
+};
+
+use crate::pair::{data, receive, transmit, turn_on};
+
+/// What an application gets of `input`, in whatever pieces.
+fn incoming(mode: Incoming, input: &[u8]) -> Vec<u8> {
+    let mut config = Config::client("x");
+    config.incoming = mode;
+    let mut whole = Connection::new(config.clone(), Limits::default());
+    let expected = data(&receive(&mut whole, input));
+    for cut in 0..=input.len() {
+        let mut connection = Connection::new(config.clone(), Limits::default());
+        let mut got = data(&receive(&mut connection, &input[..cut]));
+        got.extend(data(&receive(&mut connection, &input[cut..])));
+        assert_eq!(got, expected, "cut at {cut}");
+    }
+    expected
+}
+
+fn outgoing(mode: Outgoing, input: &'static [u8]) -> Vec<u8> {
+    let mut config = Config::client("x");
+    config.outgoing = mode;
+    let mut connection = Connection::new(config, Limits::default());
+    assert_eq!(connection.send(&mut Bytes::from_static(input)), input.len());
+    transmit(&mut connection)
+}
+
+#[test]
+fn each_incoming_mode_folds_what_it_says_and_nothing_else() {
+    let input = b"a\r\nb\r\0c\rd\ne\0f\r\r\n\r\0\0g\r\xFF\xF1\nh";
+    assert_eq!(incoming(Incoming::Raw, input), b"a\r\nb\r\0c\rd\ne\0f\r\r\n\r\0\0g\r\nh");
+    assert_eq!(incoming(Incoming::Screen, input), b"a\r\nb\rc\rd\ne\0f\r\r\n\r\0g\r\nh");
+    assert_eq!(incoming(Incoming::Keys, input), b"a\rb\rc\rd\ne\0f\r\r\r\0g\rh");
+    assert_eq!(incoming(Incoming::Lines, input), b"a\nb\rc\rd\ne\0f\r\n\r\0g\nh");
+}
+
+#[test]
+fn each_outgoing_mode_writes_what_it_says_and_doubles_0xff() {
+    let input = b"a\rb\r\nc\nd\xFF\r";
+    assert_eq!(outgoing(Outgoing::Raw, input), b"a\rb\r\nc\nd\xFF\xFF\r");
+    assert_eq!(outgoing(Outgoing::CrNul, input), b"a\r\0b\r\nc\nd\xFF\xFF\r\0");
+    assert_eq!(outgoing(Outgoing::CrLf, input), b"a\r\nb\r\nc\nd\xFF\xFF\r\n");
+    assert_eq!(outgoing(Outgoing::Lf, input), b"a\nb\nc\nd\xFF\xFF\n");
+    assert_eq!(outgoing(Outgoing::Lines, input), b"a\r\0b\r\nc\r\nd\xFF\xFF\r\0");
+}
+
+#[test]
+fn with_binary_on_a_direction_has_no_newline_rules() {
+    let mut connection = Connection::new(Config::client("x"), Limits::default());
+    turn_on(&mut connection, Side::Remote, OptionCode::BINARY);
+    assert_eq!(data(&receive(&mut connection, b"a\r\0b\r\n")), b"a\r\0b\r\n");
+    // The other direction has them still.
+    connection.send(&mut Bytes::from_static(b"\r"));
+    assert_eq!(transmit(&mut connection), b"\r\0");
+    turn_on(&mut connection, Side::Local, OptionCode::BINARY);
+    connection.send(&mut Bytes::from_static(b"\r\xFF"));
+    assert_eq!(transmit(&mut connection), b"\r\xFF\xFF");
+}
+
+#[test]
+fn the_rules_change_exactly_where_binary_does() {
+    let mut connection = Connection::new(Config::client("x"), Limits::default());
+    let input = b"a\r\0\xFF\xFB\0b\r\0\xFF\xFC\0c\r\0d";
+    assert_eq!(data(&receive(&mut connection, input)), b"a\rb\r\0c\rd");
+}
+
+#[test]
+fn the_backspace_key_sends_what_the_device_wants() {
+    for (mode, expected) in
+        [(Backspace::AsIs, b"a\x08\x7F"), (Backspace::Delete, b"a\x7F\x7F"), (Backspace::ControlH, b"a\x08\x08")]
+    {
+        let mut config = Config::client("x");
+        config.backspace = mode;
+        let mut connection = Connection::new(config, Limits::default());
+        connection.send(&mut Bytes::from_static(b"a\x08\x7F"));
+        assert_eq!(transmit(&mut connection), expected);
+    }
+}

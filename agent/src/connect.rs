@@ -179,7 +179,10 @@ impl Agent {
 fn next_wait(outcome: &Outcome, backoff: &mut Backoff) -> Duration {
     let rejected = match outcome {
         Outcome::Failed { problem, .. } => {
-            matches!(problem.code, ErrorCode::DeviceIdentityRejected | ErrorCode::VersionUnsupported)
+            matches!(
+                problem.code,
+                ErrorCode::DeviceIdentityRejected | ErrorCode::DeviceDisabled | ErrorCode::VersionUnsupported
+            )
         }
         // It was announced, so it is no failure. The cloud spreads its devices; this spreads them a little more.
         Outcome::Ended { ended, come_back: Some(after), .. }

@@ -11,12 +11,16 @@ const SIGNALLED: i32 = 128;
 ///
 /// At a terminal ctrl-c reaches the child as well, and what it makes of it counts. Being asked to end is passed on.
 pub(crate) async fn run(command: &mut Command) -> io::Result<u8> {
+    // Listened to before there is a child, which may signal us at once.
+    let mut signals = Signals::new()?;
     let mut child = command.kill_on_drop(true).spawn()?;
     loop {
         tokio::select! {
             status = child.wait() => return Ok(exit_code(status?)),
-            () = terminated() => terminate(&mut child),
-            () = interrupted_by_terminal() => {}
+            sent = signals.next() => match sent {
+                Sent::Terminate => terminate(&mut child),
+                Sent::Interrupt => {}
+            }
         }
     }
 }
@@ -44,20 +48,49 @@ fn terminate(child: &mut Child) {
     drop(child.start_kill());
 }
 
+/// What this process is sent while the child runs.
 #[cfg(unix)]
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => drop(terminate.recv().await),
-        Err(_) => std::future::pending().await,
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+enum Sent {
+    Terminate,
+    Interrupt,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// The next of them.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    async fn next(&mut self) -> Sent {
+        tokio::select! {
+            _ = self.terminate.recv() => Sent::Terminate,
+            _ = self.interrupt.recv() => Sent::Interrupt,
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn terminated() {
-    std::future::pending().await
-}
+struct Signals;
 
-async fn interrupted_by_terminal() {
-    drop(tokio::signal::ctrl_c().await);
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Sent {
+        drop(tokio::signal::ctrl_c().await);
+        Sent::Interrupt
+    }
 }

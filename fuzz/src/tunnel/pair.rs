@@ -49,7 +49,7 @@ pub fn two_connections(input: &[u8]) {
                 let max = 1 + script.below(3000);
                 let limit = wires[who].len() + max;
                 while wires[who].len() < limit {
-                    let Some(piece) = sides[who].machine.poll_transmit(now, max) else { break };
+                    let Some(piece) = sides[who].transmit(now, max) else { break };
                     wires[who].extend_from_slice(&piece);
                 }
             }
@@ -70,7 +70,7 @@ pub fn two_connections(input: &[u8]) {
         for who in 0..2 {
             sides[who].finish_all();
             sides[who].consume_all();
-            while let Some(piece) = sides[who].machine.poll_transmit(now, 1 << 16) {
+            while let Some(piece) = sides[who].transmit(now, 1 << 16) {
                 wires[who].extend_from_slice(&piece);
             }
             let bytes = wires[who].split().freeze();
@@ -244,6 +244,13 @@ impl Side {
                 _ => {}
             }
         }
+    }
+
+    fn transmit(&mut self, now: Micros, max_bytes: usize) -> Option<Bytes> {
+        let wants = self.machine.wants_transmit();
+        let piece = self.machine.poll_transmit(now, max_bytes);
+        assert!(wants || piece.is_none(), "a machine that has something to say does not want to");
+        piece
     }
 
     fn check_memory(&self) {

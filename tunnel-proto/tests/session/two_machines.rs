@@ -328,3 +328,32 @@ fn a_side_opens_no_more_channels_than_its_own_memory_has_room_for() {
     pair.near.reset(first, Code::CANCEL, "").unwrap();
     pair.near.open(Open::to("c")).unwrap();
 }
+
+#[test]
+fn a_machine_says_whether_it_has_something_to_say_and_whether_anything_waits() {
+    let mut pair = Pair::new();
+    assert!(pair.near.wants_transmit(), "HELLO");
+    pair.settle();
+    assert!(!pair.near.wants_transmit() && !pair.near.has_unsent() && !pair.near.is_ended());
+
+    let id = pair.near.open(Open::to("x")).unwrap();
+    assert!(pair.near.wants_transmit());
+    pair.settle();
+    pair.far.accept(id, Fields::new()).unwrap();
+    pair.settle();
+    assert_eq!((pair.near.channel_count(), pair.far.channel_count()), (1, 1));
+    assert!(!pair.near.wants_transmit());
+
+    pair.near.send(id, &mut Bytes::from_static(b"x")).unwrap();
+    assert!(pair.near.wants_transmit() && pair.near.has_unsent());
+    pair.settle();
+    pair.near.finish(id).unwrap();
+    assert!(pair.near.wants_transmit() && pair.near.has_unsent());
+    pair.settle();
+    assert!(!pair.near.wants_transmit() && !pair.near.has_unsent());
+
+    pair.near.close(Code::NO_ERROR, "");
+    assert!(pair.near.wants_transmit() && pair.near.is_ended());
+    pair.settle();
+    assert!(!pair.near.wants_transmit());
+}

@@ -19,7 +19,7 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "usage: vnc-screenshot HOST:PORT [--password-file FILE] OUT.png";
 
 fn main() -> ExitCode {
-    match run(env::args().skip(1).collect()) {
+    match run(&env::args().skip(1).collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vnc-screenshot: {error}");
@@ -28,7 +28,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Vec<String>) -> Result<(), Failure> {
+/// Does what the arguments say.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (address, password_file, out) = match arguments[..] {
         [address, "--password-file", file, out] => (address, Some(file), out),

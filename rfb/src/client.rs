@@ -33,10 +33,10 @@ pub enum Event {
 ///
 /// ```text
 ///  Version ─► Count ─► Types ─► Choosing ─► Challenge ─► Answering ─► Result ─► Authenticated ─► Init ─► Done
-///     │ 3.3     │ 0               ▲ │  None, before 3.8                  ▲ │ no     ▲
-///     └► Type ──┼─────────────────┘ └──────────────────────────────────┬─┼─┼────────┘
-///               ▼                      None, 3.8                       └─┘ ▼
-///            Reason ─► refused ◄────────────────────────────────────── Reason
+///     │ 3.3     │ 0              ▲    │ None                            │ no     ▲
+///     └► Type ──┼────────────────┘    ├─ 3.8 ──────────────► Result     ▼        │
+///               ▼                     └─ before ───────────► Accepted ──┼────────┘
+///            Reason ─► refused ◄─────────────────────────────────── Reason
 /// ```
 #[derive(Debug)]
 enum State {
@@ -53,6 +53,8 @@ enum State {
     /// A reason's length.
     Reason,
     ReasonText(usize),
+    /// Nothing had to be proved, and the application is not told yet.
+    Accepted,
     Authenticated,
     /// What stands in front of the name.
     Init,
@@ -124,7 +126,7 @@ impl Handshake {
         }
         self.state = match security {
             SecurityType::VNC_AUTHENTICATION => State::Challenge,
-            _ if self.version < ProtocolVersion::V3_8 => State::Authenticated,
+            _ if self.version < ProtocolVersion::V3_8 => State::Accepted,
             _ => State::Result,
         };
         Ok(())
@@ -229,6 +231,7 @@ impl Handshake {
                         other => return Err(Error::Unsupported { what: "security result", value: other.into() }),
                     }
                 }
+                State::Accepted => (State::Authenticated, Some(Event::Authenticated)),
                 State::Reason => {
                     let Some(bytes) = self.input.array().map(u32::from_be_bytes) else { return Ok(None) };
                     self.limits.reason(bytes)?;

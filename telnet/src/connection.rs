@@ -69,7 +69,7 @@ pub enum Event {
         /// Which.
         option: OptionCode,
     },
-    /// The peer asked for a timing mark; it has been answered, after everything before it was passed on.
+    /// The peer asked for a timing mark; it has been answered as [`Config::policy`] says, where it stands.
     TimingMarkAsked,
     /// The peer has come to a timing mark of this side.
     TimingMarkReached {

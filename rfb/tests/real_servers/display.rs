@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::PathBuf,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -250,12 +249,4 @@ fn parse_xwd(file: &[u8]) -> Framebuffer {
     let mut screen = Framebuffer::new(width, height, &Limits::default()).unwrap();
     screen.paint(&Paint::Pixels { rectangle: Rectangle::new(0, 0, width, height), rgba: &pixels });
     screen
-}
-
-/// Where a program of this package's examples is.
-pub(crate) fn example(name: &str) -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.join("examples").join(name)
 }

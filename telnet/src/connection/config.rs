@@ -5,7 +5,7 @@ use alloc::{string::String, vec::Vec};
 use crate::{
     OptionCode, OptionSet, Policy,
     newline::{Incoming, Outgoing},
-    option::{linemode::SpecialCharacter, naws::WindowSize, new_environ::Variable},
+    option::{linemode::{SpecialCharacter, UNIX_KEYS}, naws::WindowSize, new_environ::Variable},
 };
 
 /// What the Backspace key sends.
@@ -32,7 +32,8 @@ pub enum Backspace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// What the peer may have us do, and what it may do.
+    /// What the peer may have us do, and what it may do. A timing mark is answered with WILL if it is in `local`, else
+    /// with WONT: inetutils telnetd takes WILL for "I edit lines myself", and leaves the client alone with it.
     pub policy: Policy,
     /// Offer and ask at once. Some consoles take what comes unasked for typed text.
     pub speak_first: bool,
@@ -60,14 +61,14 @@ pub struct Config {
     pub environment: Vec<Variable>,
     /// The character sets this side can use.
     pub charsets: Vec<String>,
-    /// The keys of LINEMODE.
+    /// The keys of LINEMODE; by default those of a Unix terminal.
     pub special_characters: Vec<SpecialCharacter>,
     /// Ask the peer for its terminal types, speed, display and variables as soon as their option is on.
     pub ask_details: bool,
 }
 
 impl Config {
-    /// A terminal that lets the server decide: it waits, agrees to echo, no go-ahead, binary, status and marks, tells
+    /// A terminal that lets the server decide: it waits, agrees to echo, no go-ahead, binary and status, tells
     /// its type and its size when asked, and nothing about the user.
     pub fn client(terminal_type: &str) -> Self {
         Self {
@@ -99,7 +100,7 @@ impl Config {
             x_display: None,
             environment: Vec::new(),
             charsets: Vec::new(),
-            special_characters: Vec::new(),
+            special_characters: UNIX_KEYS.to_vec(),
             ask_details: false,
         }
     }
@@ -111,7 +112,13 @@ impl Config {
         agreed.insert(OptionCode::BINARY);
         Self {
             policy: Policy {
-                local: OptionSet::from([OptionCode::BINARY, OptionCode::ECHO, OptionCode::SGA, OptionCode::STATUS]),
+                local: OptionSet::from([
+                    OptionCode::BINARY,
+                    OptionCode::ECHO,
+                    OptionCode::SGA,
+                    OptionCode::STATUS,
+                    OptionCode::TIMING_MARK,
+                ]),
                 remote: agreed,
             },
             speak_first: true,

@@ -143,11 +143,13 @@ impl Receiver {
         0
     }
 
-    /// Not an option that can be on: each DO is a question, each WILL or WONT an answer. RFC 860.
+    /// Not an option that can be on: each DO is a question, each WILL or WONT an answer, and both say "I am here". RFC 860.
     fn timing_mark(&mut self, verb: Verb) {
         match verb {
             Verb::Do => {
-                self.output.negotiation(Verb::Will, OptionCode::TIMING_MARK);
+                let is_allowed = self.config.policy.local.contains(OptionCode::TIMING_MARK);
+                let answer = if is_allowed { Verb::Will } else { Verb::Wont };
+                self.output.negotiation(answer, OptionCode::TIMING_MARK);
                 self.events.push_back(Event::TimingMarkAsked);
             }
             Verb::Will | Verb::Wont if self.timing_marks > 0 => {

@@ -143,7 +143,7 @@ impl SpecialCharacter {
     pub const FLUSH_OUT: u8 = 32;
 
     /// A triplet without flags.
-    pub fn new(function: Function, level: Level, key: u8) -> Self {
+    pub const fn new(function: Function, level: Level, key: u8) -> Self {
         let modifiers = match level {
             Level::NoSupport => 0,
             Level::CannotChange => 1,
@@ -168,6 +168,23 @@ impl SpecialCharacter {
         self.modifiers & Self::ACK != 0
     }
 }
+
+/// The keys of a Unix terminal: Ctrl+C interrupts, and so on. A client that says it supports none of them takes them
+/// from the daemon's terminal too, and then IP does nothing (inetutils telnetd).
+pub const UNIX_KEYS: [SpecialCharacter; 12] = [
+    SpecialCharacter::new(Function::IP, Level::Value, 0x03),
+    SpecialCharacter::new(Function::AO, Level::Value, 0x0F),
+    SpecialCharacter::new(Function::ABORT, Level::Value, 0x1C),
+    SpecialCharacter::new(Function::EOF, Level::Value, 0x04),
+    SpecialCharacter::new(Function::SUSP, Level::Value, 0x1A),
+    SpecialCharacter::new(Function::EC, Level::Value, 0x7F),
+    SpecialCharacter::new(Function::EL, Level::Value, 0x15),
+    SpecialCharacter::new(Function::EW, Level::Value, 0x17),
+    SpecialCharacter::new(Function::RP, Level::Value, 0x12),
+    SpecialCharacter::new(Function::LNEXT, Level::Value, 0x16),
+    SpecialCharacter::new(Function::XON, Level::Value, 0x11),
+    SpecialCharacter::new(Function::XOFF, Level::Value, 0x13),
+];
 
 impl Linemode {
     /// Reads a payload.

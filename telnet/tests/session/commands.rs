@@ -58,7 +58,10 @@ fn an_interrupt_is_ip_and_a_mark_whose_last_byte_is_urgent() {
 
 #[test]
 fn a_timing_mark_is_answered_where_it_stands_and_one_of_ours_is_reported_once() {
-    let mut connection = client();
+    // inetutils telnetd takes WILL from a client for an offer to edit lines.
+    assert_eq!(answer(&mut client(), b"\xFF\xFD\x06"), b"\xFF\xFC\x06");
+    let mut connection = server();
+    transmit(&mut connection);
     assert_eq!(receive(&mut connection, b"\xFF\xFD\x06"), [Event::TimingMarkAsked]);
     assert_eq!(transmit(&mut connection), b"\xFF\xFB\x06");
     connection.timing_mark();

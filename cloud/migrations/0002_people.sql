@@ -57,3 +57,14 @@ CREATE TABLE idempotency (
     PRIMARY KEY (user_id, key_name)
 );
 CREATE INDEX idempotency_by_time ON idempotency (created_at);
+
+-- What is granted, and what each permission is of no use without: whoever may open sessions on a device sees the device
+-- and its endpoints.
+CREATE VIEW effective_grant AS
+SELECT tenant_id, user_group_id, device_group_id, permission FROM permission_grant
+UNION
+SELECT tenant_id, user_group_id, device_group_id, 'remote-access-read' FROM permission_grant
+ WHERE permission IN ('remote-access-connect', 'remote-access-admin')
+UNION
+SELECT tenant_id, user_group_id, device_group_id, 'device-control-read' FROM permission_grant
+ WHERE permission IN ('device-control-admin', 'remote-access-read', 'remote-access-connect', 'remote-access-admin');

@@ -41,6 +41,9 @@ pub struct CurrentUser {
 }
 
 /// A right that is given to a user group, on a device group.
+///
+/// Each comes with what it is of no use without: whoever has one of the remote-access permissions on a device sees the
+/// device, and connecting and administering come with reading. Administering does not come with connecting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]

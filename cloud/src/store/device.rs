@@ -115,7 +115,7 @@ impl Store {
             "SELECT DISTINCT d.id, d.name, d.public_key, d.disabled, d.last_seen_at, d.created_at, d.agent_version, g.permission
              FROM device d
              JOIN device_group_member dm ON dm.device_id = d.id AND dm.tenant_id = d.tenant_id
-             JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = d.tenant_id
+             JOIN effective_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = d.tenant_id
              JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = d.tenant_id
              WHERE d.tenant_id = $1 AND um.user_id = $2 AND d.id = $3 AND g.permission <> $4",
         )
@@ -152,7 +152,7 @@ impl Store {
              FROM device d
              WHERE d.tenant_id = $1
                AND EXISTS (SELECT 1 FROM device_group_member dm
-                   JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = $1
+                   JOIN effective_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = $1
                    JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = $1
                    WHERE dm.tenant_id = $1 AND dm.device_id = d.id AND um.user_id = $2 AND g.permission = $3)
                AND (CAST($4 AS TEXT) IS NULL OR d.name = $4)

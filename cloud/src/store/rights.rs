@@ -19,7 +19,7 @@ impl Store {
     /// What the user may do on at least one device group.
     pub(crate) async fn permissions(&self, tenant: &Tenant, user_id: &str) -> Result<Vec<Permission>, Error> {
         let rows = sqlx::query(
-            "SELECT DISTINCT g.permission FROM permission_grant g
+            "SELECT DISTINCT g.permission FROM effective_grant g
              JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = g.tenant_id
              WHERE g.tenant_id = $1 AND um.user_id = $2",
         )
@@ -42,7 +42,7 @@ impl Store {
     ) -> Result<Vec<Permission>, Error> {
         let rows = sqlx::query(
             "SELECT DISTINCT g.permission FROM device_group_member dm
-             JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = dm.tenant_id
+             JOIN effective_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = dm.tenant_id
              JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = dm.tenant_id
              WHERE dm.tenant_id = $1 AND um.user_id = $2 AND dm.device_id = $3 AND g.permission <> $4",
         )
@@ -64,7 +64,7 @@ impl Store {
         permission: Permission,
     ) -> Result<bool, Error> {
         let row = sqlx::query(
-            "SELECT 1 FROM permission_grant g
+            "SELECT 1 FROM effective_grant g
              JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = g.tenant_id
              JOIN device_group dg ON dg.id = g.device_group_id AND dg.tenant_id = g.tenant_id
              WHERE g.tenant_id = $1 AND um.user_id = $2 AND g.permission = $3 AND dg.name = $4 LIMIT 1",
@@ -90,7 +90,7 @@ pub(super) async fn holds(connection: &mut SqliteConnection, footing: &Footing) 
         "SELECT 1 FROM endpoint e
          JOIN device d ON d.id = e.device_id AND d.tenant_id = e.tenant_id AND d.disabled = 0
          JOIN device_group_member dm ON dm.device_id = e.device_id AND dm.tenant_id = e.tenant_id
-         JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = e.tenant_id
+         JOIN effective_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = e.tenant_id
          JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = e.tenant_id
          JOIN user_account u ON u.id = um.user_id AND u.tenant_id = e.tenant_id AND u.disabled = 0
          JOIN access_token t ON t.user_id = u.id AND t.tenant_id = e.tenant_id AND t.hash = $6

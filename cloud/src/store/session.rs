@@ -179,7 +179,7 @@ impl Store {
              FROM session s
              WHERE s.tenant_id = $1
                AND EXISTS (SELECT 1 FROM device_group_member dm
-                   JOIN permission_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = $1
+                   JOIN effective_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = $1
                    JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = $1
                    WHERE dm.tenant_id = $1 AND dm.device_id = s.device_id AND um.user_id = $2 AND g.permission = $3)
                AND (CAST($4 AS TEXT) IS NULL OR s.device_id = $4)

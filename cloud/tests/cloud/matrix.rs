@@ -246,9 +246,22 @@ struct Principal {
     permissions: Vec<&'static str>,
 }
 
+/// A permission, and what it is of no use without.
+pub(crate) fn comes_with(granted: &str) -> &[&str] {
+    match granted {
+        "remote-access-read" => &["remote-access-read", "device-control-read"],
+        "remote-access-connect" => &["remote-access-connect", "remote-access-read", "device-control-read"],
+        "remote-access-admin" => &["remote-access-admin", "remote-access-read", "device-control-read"],
+        "device-control-read" => &["device-control-read"],
+        "device-control-admin" => &["device-control-admin", "device-control-read"],
+        "user-admin" => &["user-admin"],
+        other => panic!("{other} is no permission"),
+    }
+}
+
 impl Principal {
     fn expected(&self, route: &Route) -> Result<(), (u16, &'static str)> {
-        let has = self.permissions.contains(&route.permission.as_str());
+        let has = self.permissions.iter().any(|granted| comes_with(granted).contains(&route.permission.as_str()));
         let sees_devices = self.permissions.iter().any(|permission| *permission != "user-admin");
         match (route.permission.as_str(), route.on.as_str()) {
             ("none", "") => Ok(()),

@@ -12,7 +12,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main, measurement::WallTime};
+use criterion::{
+    BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main, measurement::WallTime,
+};
 use towline_telnet::{Config, Connection, Event, IAC, Limits, Parser};
 
 const MIB: usize = 1024 * 1024;
@@ -35,7 +37,8 @@ fn text_with_iac(bytes: usize) -> Vec<u8> {
 
 /// Options turned on and off, a type and a size, a word of text between: about eight bytes a token.
 fn negotiation(bytes: usize) -> Vec<u8> {
-    let round = b"\xFF\xFB\x01\xFF\xFB\x03\xFF\xFD\x18\xFF\xFD\x1F$ ls -l\r\n\xFF\xFA\x18\x01\xFF\xF0\xFF\xFC\x01\xFF\xF1\
+    let round =
+        b"\xFF\xFB\x01\xFF\xFB\x03\xFF\xFD\x18\xFF\xFD\x1F$ ls -l\r\n\xFF\xFA\x18\x01\xFF\xF0\xFF\xFC\x01\xFF\xF1\
                   \xFF\xFE\x1F\xFF\xFD\x27password: \xFF\xFA\x1F\0\x84\0\xFF\xFF\xFF\xF0\xFF\xFC\x03\xFF\xFE\x18";
     round.iter().copied().cycle().take(bytes).collect()
 }
@@ -117,12 +120,8 @@ impl Libtelnet {
     fn start(program: &Path, input: &[u8]) -> Self {
         let file = program.with_extension("input");
         fs::write(&file, input).expect("the folder is ours");
-        let mut child = Command::new(program)
-            .arg(file)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it was built");
+        let mut child =
+            Command::new(program).arg(file).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it was built");
         let questions = child.stdin.take().expect("piped");
         let answers = BufReader::new(child.stdout.take().expect("piped"));
         Self { child, questions, answers }

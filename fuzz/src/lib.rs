@@ -5,6 +5,7 @@
 //!
 //! ```
 //! // Each oracle takes any bytes and panics if a law is broken.
+//! towline_fuzz::rfb::decoder(b"any bytes");
 //! towline_fuzz::telnet::parse(b"any bytes");
 //! towline_fuzz::tunnel::frame(b"\x08\x00\x00\x08\x00\x00\x00\x0012345678");
 //! towline_fuzz::tunnel::connection(b"any bytes");
@@ -14,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod law;
+pub mod rfb;
 pub mod script;
 pub mod telnet;
 pub mod tunnel;

@@ -5,20 +5,29 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use serde_json::Value;
 
 /// Each package and the packages of this workspace that it may depend on, tests included.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
+    ("towline-rfb", &[]),
     ("towline-telnet", &[]),
     ("towline-tunnel-proto", &[]),
     ("towline-transport", &[]),
     ("towline-cloud-api", &[]),
-    ("towline-agent", &["towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
-    ("towline-cloud", &["towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
+    ("towline-agent", &["towline-rfb", "towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
+    ("towline-cloud", &["towline-rfb", "towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
     (
         "towline-cli",
-        &["towline-tunnel-proto", "towline-transport", "towline-cloud-api", "towline-agent", "towline-cloud"],
+        &[
+            "towline-rfb",
+            "towline-tunnel-proto",
+            "towline-transport",
+            "towline-cloud-api",
+            "towline-agent",
+            "towline-cloud",
+        ],
     ),
     (
         "towline-fuzz",
         &[
+            "towline-rfb",
             "towline-telnet",
             "towline-tunnel-proto",
             "towline-transport",
@@ -30,6 +39,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     (
         "towline-benches",
         &[
+            "towline-rfb",
             "towline-telnet",
             "towline-tunnel-proto",
             "towline-transport",
@@ -72,6 +82,19 @@ fn no_crate_imports_what_it_may_not() {
             );
         }
     }
+}
+
+#[test]
+fn rfb_needs_no_socket_clock_log_or_runtime() {
+    let packages = packages();
+    let required: Vec<&str> = packages["towline-rfb"]["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null())
+        .map(|dependency| dependency["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(required, ["bytes", "des", "miniz_oxide", "thiserror", "zeroize", "zlib-rs"]);
 }
 
 #[test]
@@ -140,7 +163,8 @@ fn every_crate_forbids_unsafe_code() {
 fn the_protocol_crates_have_no_panicking_shortcuts() {
     for (path, text) in sources() {
         let path = path.strip_prefix(root()).unwrap().to_path_buf();
-        if !(path.starts_with("tunnel-proto/src")
+        if !(path.starts_with("rfb/src")
+            || path.starts_with("tunnel-proto/src")
             || path.starts_with("telnet/src")
             || path.starts_with("transport/src"))
         {

@@ -3,12 +3,17 @@
 use std::{fs, path::Path};
 
 use proptest::prelude::*;
-use towline_fuzz::{telnet, tunnel};
+use towline_fuzz::{rfb, telnet, tunnel};
 
 type Oracle = fn(&[u8]);
 
 /// Each fuzz target and the oracle behind it.
-const ORACLES: [(&str, Oracle); 8] = [
+const ORACLES: [(&str, Oracle); 13] = [
+    ("rfb_messages", rfb::messages),
+    ("rfb_handshakes", rfb::handshakes),
+    ("rfb_decoder", rfb::decoder),
+    ("rfb_server_session", rfb::server_session),
+    ("rfb_client_session", rfb::client_session),
     ("telnet_parse", telnet::parse),
     ("telnet_round_trip", telnet::round_trip),
     ("telnet_subnegotiation", telnet::subnegotiation),
@@ -100,5 +105,34 @@ proptest! {
     #[test]
     fn two_telnet_connections_fall_silent(script in proptest::collection::vec(any::<u8>(), 0..1500)) {
         telnet::negotiate(&script);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_rfb_messages_or_refused(input in proptest::collection::vec(any::<u8>(), 0..600)) {
+        rfb::messages(&input);
+    }
+
+    #[test]
+    fn rfb_handshakes_do_not_care_how_their_input_is_cut(input in proptest::collection::vec(any::<u8>(), 0..300)) {
+        rfb::handshakes(&input);
+    }
+
+    #[test]
+    fn an_rfb_decoder_does_not_care_how_its_input_is_cut(input in proptest::collection::vec(any::<u8>(), 0..400)) {
+        rfb::decoder(&input);
+    }
+
+    #[test]
+    fn an_rfb_viewer_sees_what_is_painted(input in proptest::collection::vec(any::<u8>(), 0..400)) {
+        rfb::server_session(&input);
+    }
+
+    #[test]
+    fn an_rfb_server_does_not_care_how_its_input_is_cut(input in proptest::collection::vec(any::<u8>(), 0..600)) {
+        rfb::client_session(&input);
     }
 }

@@ -67,12 +67,8 @@ impl ServerInit {
     pub fn decode(input: &mut &[u8], limits: &Limits) -> Result<Option<Self>, Error> {
         let mut rest = *input;
 
-        // Shape: has the fixed part arrived?
-        let Some((mut head, body)) = rest.split_at_checked(Self::HEAD_BYTES) else { return Ok(None) };
-        rest = body;
-
-        // Meaning: is it allowed?
-        let Some((init, name_bytes)) = Self::head(&mut head, limits)? else { return Ok(None) };
+        // Shape and meaning: is what has arrived of the fixed part allowed?
+        let Some((init, name_bytes)) = Self::head(&mut rest, limits)? else { return Ok(None) };
 
         // Payload: only now wait for it.
         let Some((name, rest)) = rest.split_at_checked(size(name_bytes)) else { return Ok(None) };

@@ -16,7 +16,7 @@ mod transmit;
 
 use alloc::{collections::VecDeque, string::String, vec::Vec};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 pub use self::config::{Backspace, Config};
 use self::receive::Receiver;
@@ -144,6 +144,7 @@ impl Connection {
     }
 
     /// The transport has urgent data (TCP's): a Synch is under way. Data is thrown away up to the data mark; commands count.
+    /// To be called before the bytes up to the mark are handed in.
     ///
     /// Spec: RFC 854, "The TELNET Synch signal".
     pub fn handle_urgent(&mut self) {
@@ -176,15 +177,23 @@ impl Connection {
             self.input_bytes -= used;
             let data = self.receiver.receive(token);
             // Data is the end of what a token used: doubled bytes and commands stand before it.
-            let mut piece = chunk.split_to(used.min(before));
-            let at = piece.len().saturating_sub(data);
+            chunk.advance(used.saturating_sub(data).min(before));
             if data > 0 {
-                self.receiver.hold_data(piece.split_off(at));
+                self.receiver.hold_data(chunk, data, self.chunk_bytes);
             }
             if chunk.is_empty() {
                 self.input.pop_front();
             }
         }
+    }
+
+    /// The input that no event has come from yet, for whoever takes over: after
+    /// [`StartTls::Follows`](crate::option::start_tls::StartTls::Follows) it is TLS.
+    pub fn take_unread(&mut self) -> Bytes {
+        let unread = self.input.iter().flatten().copied().collect();
+        self.input = VecDeque::new();
+        self.input_bytes = 0;
+        unread
     }
 
     /// The next bytes for the peer; `None` when there is nothing to say now. A piece ends where a sequence does.
@@ -255,7 +264,7 @@ impl Connection {
         self.receiver.output.negotiation(Verb::Do, OptionCode::TIMING_MARK);
     }
 
-    /// Asks for an option to be on, now or as soon as the peer has answered what was said before. It is allowed from then on.
+    /// Asks for an option to be on, now or as soon as the peer has answered what was said before.
     pub fn enable(&mut self, side: Side, option: OptionCode) {
         if option != OptionCode::TIMING_MARK {
             let said = self.receiver.negotiator.enable(side, option);

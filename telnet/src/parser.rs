@@ -23,10 +23,13 @@ use crate::{
     limits::{check, wide},
 };
 
-const SB: u8 = 250;
+/// The beginning of a subnegotiation.
+pub(crate) const SB: u8 = 250;
 const SE: u8 = Command::SE.0;
 /// Room for payloads that a parser keeps from one subnegotiation to the next, in bytes.
 const KEPT_BYTES: usize = 4096;
+/// How far to look for IAC byte by byte.
+const NEAR_BYTES: usize = 12;
 
 /// One piece of the stream, in order. Data, and payloads that came in one piece, are slices of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,15 +143,22 @@ impl Parser {
             let (&first, rest) = input.split_first()?;
             match self.state {
                 State::Data if first == IAC => {
+                    // WILL, WONT, DO and DONT in one piece, as nearly always: no way through the states.
+                    if let [verb @ 251..=254, option, rest @ ..] = rest
+                        && let Some(verb) = Verb::from_byte(*verb)
+                    {
+                        *input = rest;
+                        return Some(Token::Negotiation { verb, option: OptionCode(*option) });
+                    }
                     self.state = State::Command;
                     *input = rest;
                 }
-                State::Data => return Some(data(input, memchr(IAC, input))),
+                State::Data => return Some(data(input, find_iac(input))),
                 State::Command => {
                     self.state = State::Data;
                     if first == IAC {
                         // A doubled 0xFF: the second one is data, and so is what follows.
-                        return Some(data(input, memchr(IAC, rest).map(|at| at + 1)));
+                        return Some(data(input, find_iac(rest).map(|at| at + 1)));
                     }
                     *input = rest;
                     match Verb::from_byte(first) {
@@ -279,7 +289,18 @@ impl Parser {
     }
 }
 
+/// Where the next IAC is. Among options it is near, and a call of `memchr` costs more than the bytes before it.
+#[inline]
+fn find_iac(input: &[u8]) -> Option<usize> {
+    let (near, far) = input.split_at_checked(NEAR_BYTES).unwrap_or((input, &[]));
+    match near.iter().position(|byte| *byte == IAC) {
+        None if !far.is_empty() => memchr(IAC, far).map(|at| at + NEAR_BYTES),
+        near => near,
+    }
+}
+
 /// The data before `end`, or all of it.
+#[inline]
 fn data<'a>(input: &mut &'a [u8], end: Option<usize>) -> Token<'a> {
     let (data, rest) = end.and_then(|end| input.split_at_checked(end)).unwrap_or((input, &[]));
     *input = rest;
@@ -287,8 +308,9 @@ fn data<'a>(input: &mut &'a [u8], end: Option<usize>) -> Token<'a> {
 }
 
 /// The bytes before the first IAC, those after it, and whether there is one.
+#[inline]
 fn until_iac(input: &[u8]) -> (&[u8], &[u8], bool) {
-    match memchr(IAC, input).and_then(|at| Some((input.get(..at)?, input.get(at + 1..)?))) {
+    match find_iac(input).and_then(|at| Some((input.get(..at)?, input.get(at + 1..)?))) {
         Some((before, after)) => (before, after, true),
         None => (input, &[], false),
     }

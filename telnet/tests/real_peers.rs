@@ -92,10 +92,6 @@ impl End {
         Self::daemon("telnetd", &arguments, config)
     }
 
-    fn busybox(login: &Path, config: Config) -> Self {
-        Self::daemon("busybox-telnetd", &["telnetd", "-i", "-l", login.to_str().unwrap()], config)
-    }
-
     /// Reads and writes whatever can be, once.
     fn turn(&mut self) {
         let mut is_idle = true;
@@ -140,8 +136,17 @@ impl End {
         while !holds(self) {
             let shown = self.screen.len().saturating_sub(500);
             let screen = self.screen[shown..].escape_ascii();
-            assert!(start.elapsed() < PATIENCE, "waited for {what} with {} bytes; the screen ends: {screen} {:?} {:?}", self.screen.len(), self.events, self.connection.linemode());
-            assert!(!self.is_over || self.unsent.is_empty(), "the peer closed before {what}; the screen ends: {screen}");
+            assert!(
+                start.elapsed() < PATIENCE,
+                "waited for {what} with {} bytes; the screen ends: {screen} {:?} {:?}",
+                self.screen.len(),
+                self.events,
+                self.connection.linemode()
+            );
+            assert!(
+                !self.is_over || self.unsent.is_empty(),
+                "the peer closed before {what}; the screen ends: {screen}"
+            );
             self.turn();
         }
     }
@@ -216,11 +221,6 @@ fn a_session_with_inetutils_telnetd_when_we_speak_first() {
 }
 
 #[test]
-fn a_session_with_busybox_telnetd() {
-    a_session(End::busybox(&script("login-busybox", LOGIN), terminal()));
-}
-
-#[test]
 fn inetutils_telnetd_reads_our_status_and_we_read_its_own() {
     let mut config = terminal();
     config.policy.remote.insert(OptionCode::STATUS);
@@ -283,14 +283,6 @@ fn ten_megabytes_of_any_bytes_pass_inetutils_telnetd_in_binary() {
     end.connection.enable(Side::Remote, OptionCode::BINARY);
     end.until("BINARY", |end| Side::ALL.iter().all(|side| end.connection.is_on(*side, OptionCode::BINARY)));
     a_mirror(end, &many_bytes(10_000_000, 4, |_| true));
-}
-
-#[test]
-fn a_megabyte_of_text_and_0xff_passes_busybox_telnetd() {
-    // It has no BINARY, so no CR, LF and NUL; and each 0xFF costs it a write of its own, so it is not more.
-    let mut end = End::busybox(&script("mirror-busybox", MIRROR), terminal());
-    end.shows("ready ");
-    a_mirror(end, &many_bytes(1_000_000, 50, |byte| !b"\r\n\0".contains(&byte)));
 }
 
 /// Our server against a client on a terminal of 100 by 30: `script` makes the terminal.

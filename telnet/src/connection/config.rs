@@ -5,7 +5,11 @@ use alloc::{string::String, vec::Vec};
 use crate::{
     OptionCode, OptionSet, Policy,
     newline::{Incoming, Outgoing},
-    option::{linemode::{SpecialCharacter, UNIX_KEYS}, naws::WindowSize, new_environ::Variable},
+    option::{
+        linemode::{SpecialCharacter, UNIX_KEYS},
+        naws::WindowSize,
+        new_environ::Variable,
+    },
 };
 
 /// What the Backspace key sends.
@@ -49,7 +53,7 @@ pub struct Config {
     pub backspace: Backspace,
     /// The names of this side's terminal, the most specific one first.
     pub terminal_types: Vec<String>,
-    /// The size of this side's window; without one the option is not agreed to.
+    /// The size of this side's window; without one at the start the option is not agreed to.
     pub window: Option<WindowSize>,
     /// Send 254 for each byte of 255 in a size: busybox telnetd takes a doubled one for typed text.
     pub avoid_255: bool,

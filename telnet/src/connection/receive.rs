@@ -5,7 +5,7 @@ use alloc::{
     string::{String, ToString},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::{
     Config, Event,
@@ -29,6 +29,10 @@ use crate::{
 /// A slice shorter than this part of its chunk is copied, so that whoever keeps it does not keep the whole chunk.
 const COPIED_BELOW: usize = 32;
 
+fn is_small(length: usize, chunk_bytes: usize) -> bool {
+    length.saturating_mul(COPIED_BELOW) < chunk_bytes
+}
+
 /// Everything but the bytes that came: what the parser's tokens act on.
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -40,6 +44,8 @@ pub(super) struct Receiver {
     folder: Folder,
     /// Data whose newlines have not been looked at.
     data: Bytes,
+    /// It keeps no chunk in memory.
+    data_is_copy: bool,
     /// INVARIANT: at most two, those of one token.
     events: VecDeque<Event>,
     pub(super) in_synch: bool,
@@ -66,6 +72,7 @@ impl Receiver {
             slots: Slots::default(),
             folder: Folder::new(config.incoming),
             data: Bytes::new(),
+            data_is_copy: false,
             events: VecDeque::new(),
             in_synch: false,
             timing_marks: 0,
@@ -109,15 +116,25 @@ impl Receiver {
         if !self.data.is_empty() {
             let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
             if let Some(piece) = self.folder.take(&mut self.data, binary) {
-                let small = piece.len().saturating_mul(COPIED_BELOW) < chunk_bytes;
-                return Some(Event::Data(if small { Bytes::copy_from_slice(&piece) } else { piece }));
+                let is_copied = self.data_is_copy || !is_small(piece.len(), chunk_bytes);
+                return Some(Event::Data(if is_copied { piece } else { Bytes::copy_from_slice(&piece) }));
             }
         }
         self.events.pop_front()
     }
 
-    pub(super) fn hold_data(&mut self, data: Bytes) {
-        self.data = data;
+    /// Takes data off the front of a chunk.
+    pub(super) fn hold_data(&mut self, chunk: &mut Bytes, length: usize, chunk_bytes: usize) {
+        self.data_is_copy = is_small(length, chunk_bytes);
+        let length = length.min(chunk.len());
+        self.data = match chunk.get(..length) {
+            Some(data) if self.data_is_copy => {
+                let data = Bytes::copy_from_slice(data);
+                chunk.advance(length);
+                data
+            }
+            _ => chunk.split_to(length),
+        };
     }
 
     /// Acts on a token; returns how many bytes of data it has.
@@ -240,7 +257,8 @@ impl Receiver {
                 self.output.subnegotiation(&Subnegotiation::TerminalType(TerminalType::Is(name)));
             }
             Subnegotiation::TerminalType(TerminalType::Is(name)) => {
-                if self.collector.add(name, &self.limits) && self.config.ask_details {
+                let has_more = self.collector.add(name, &self.limits);
+                if has_more && self.config.ask_details {
                     self.output.subnegotiation(&Subnegotiation::TerminalType(TerminalType::Send));
                 }
             }

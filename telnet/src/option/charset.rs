@@ -64,7 +64,7 @@ impl Charset {
         }
     }
 
-    /// Appends the payload. Names are separated by `;`, or by a space if one has a `;` in it.
+    /// Appends the payload. Names are separated by `;`, or by something that none of them has in it.
     pub fn encode(&self, out: &mut BytesMut) {
         match self {
             Self::Request { ttable_version, names } => {
@@ -73,7 +73,9 @@ impl Charset {
                     out.put_slice(TTABLE);
                     out.put_u8(*version);
                 }
-                let separator = if names.iter().any(|name| name.contains(';')) { b' ' } else { b';' };
+                // Names are printable, so that the last one always does.
+                let is_free = |separator: &u8| !names.iter().any(|name| name.as_bytes().contains(separator));
+                let separator = b"; ,".iter().copied().find(is_free).unwrap_or(1);
                 for name in names {
                     out.put_u8(separator);
                     out.put_slice(name.as_bytes());

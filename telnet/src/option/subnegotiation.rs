@@ -8,7 +8,7 @@ use super::{
     new_environ::Environment, start_tls::StartTls, status::Status, terminal_speed::TerminalSpeed,
     terminal_type::TerminalType, x_display::XDisplay,
 };
-use crate::{Error, Limits, Token};
+use crate::{Command, Error, IAC, Limits, escape, parser::SB};
 
 /// What a subnegotiation says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,8 +135,15 @@ impl Subnegotiation {
 
     /// Appends the whole subnegotiation, from IAC SB to IAC SE.
     pub fn encode(&self, out: &mut BytesMut) {
-        let mut payload = BytesMut::new();
-        self.encode_payload(&mut payload);
-        Token::Subnegotiation { option: self.option(), payload: &payload }.encode(out);
+        out.put_slice(&[IAC, SB]);
+        escape(&[self.option().0], out);
+        let start = out.len();
+        self.encode_payload(out);
+        // Few payloads have a 0xFF: those are taken back and doubled.
+        if out.iter().skip(start).any(|byte| *byte == IAC) {
+            let payload = out.split_off(start);
+            escape(&payload, out);
+        }
+        out.put_slice(&[IAC, Command::SE.0]);
     }
 }

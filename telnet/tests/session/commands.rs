@@ -1,7 +1,9 @@
 //! Signals, Synch, timing marks, both ways; back-pressure.
 
 use bytes::Bytes;
-use towline_telnet::{Command, Config, Connection, Error, Event, Limits, OptionCode, Side};
+use towline_telnet::{
+    Command, Config, Connection, Error, Event, Limits, OptionCode, Side, Subnegotiation, option::start_tls::StartTls,
+};
 
 use crate::pair::{answer, client, data, events, receive, server, settle, transmit, turn_on};
 
@@ -178,4 +180,18 @@ fn modes_follow_from_what_is_on() {
     far.disable(Side::Local, OptionCode::ECHO);
     settle(&mut near, &mut far);
     assert!(near.wants_local_echo());
+}
+
+#[test]
+fn what_follows_start_tls_is_left_for_tls() {
+    let mut connection = client();
+    turn_on(&mut connection, Side::Local, OptionCode::START_TLS);
+    connection.handle_input(Bytes::from_static(b"a\xFF\xFA\x2E\x01\xFF\xF0\x16\x03\xFF\xF4"));
+    while let Some(event) = connection.poll_event().unwrap() {
+        if event == Event::Subnegotiation(Subnegotiation::StartTls(StartTls::Follows)) {
+            break;
+        }
+    }
+    assert_eq!(connection.take_unread(), &b"\x16\x03\xFF\xF4"[..]);
+    assert_eq!(connection.poll_event(), Ok(None));
 }

@@ -1,5 +1,7 @@
 //! Telnet through the public API: the parser, the negotiator, one connection against a hostile peer, two against each other.
 
+#[cfg(feature = "codec")]
+mod codec;
 mod commands;
 mod history;
 mod negotiator;

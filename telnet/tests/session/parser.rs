@@ -54,9 +54,9 @@ fn every_command_may_come_first_and_after_everything() {
             continue;
         }
         let name = Command(byte).to_string();
-        assert_eq!(tokens(&[255, byte]), [name.clone()]);
-        assert_eq!(tokens(&[255, byte, b'x']), [name.clone(), "data x".into()]);
-        assert_eq!(tokens(&[255, 251, 1, 255, byte, b'x']), ["WILL ECHO".into(), name, "data x".into()]);
+        assert_eq!(tokens(&[255, byte]), [name.as_str()]);
+        assert_eq!(tokens(&[255, byte, b'x']), [name.as_str(), "data x"]);
+        assert_eq!(tokens(&[255, 251, 1, 255, byte, b'x']), ["WILL ECHO", name.as_str(), "data x"]);
     }
 }
 

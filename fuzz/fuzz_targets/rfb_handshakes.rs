@@ -1,0 +1,10 @@
+//! The handshakes of client, server and proxy: any bytes, valid ones, and one fault, cut anywhere.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| towline_fuzz::rfb::handshakes(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    eprintln!("build this with `cargo +nightly fuzz run rfb_handshakes`");
+}

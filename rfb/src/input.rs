@@ -1,6 +1,7 @@
 //! What the peer sent and is not yet used.
 
 use alloc::collections::VecDeque;
+use core::mem::take;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -11,11 +12,29 @@ pub(crate) struct Input {
     available: usize,
 }
 
+/// A chunk of less than this is copied to the end of the last one: a peer that sends byte by byte shall not make this
+/// side hold a buffer for each.
+const SMALL_BYTES: usize = 4 * 1024;
+
 impl Input {
     pub(crate) fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.available += chunk.len();
+        self.available += chunk.len();
+        if chunk.len() >= SMALL_BYTES {
             self.chunks.push_back(chunk);
+            return;
+        }
+        if let Some(last) = self.chunks.back_mut() {
+            match take(last).try_into_mut() {
+                Ok(mut joined) => {
+                    joined.extend_from_slice(&chunk);
+                    *last = joined.freeze();
+                    return;
+                }
+                Err(shared) => *last = shared,
+            }
+        }
+        if !chunk.is_empty() {
+            self.chunks.push_back(Bytes::copy_from_slice(&chunk));
         }
     }
 

@@ -176,3 +176,17 @@ fn colours_beyond_the_end_of_the_map_are_refused() {
     viewer.handle_input(Bytes::from_static(&[1, 0, 0xff, 0xff, 0, 2]));
     assert!(matches!(drain(&mut viewer), Err(Error::Malformed { what: "SetColourMapEntries", .. })));
 }
+
+#[test]
+fn a_clipboard_that_comes_byte_by_byte_arrives_in_time() {
+    let length = 1024 * 1024;
+    let mut viewer = decoder(1, 1, PixelFormat::RGBX);
+    let mut wire = Vec::new();
+    ServerMessage::CutText(Bytes::from(vec![b'x'; length])).encode(&mut wire);
+    let buffer = Bytes::from(wire);
+    for at in 0..buffer.len() {
+        assert_eq!(viewer.poll_event(), Ok(None));
+        viewer.handle_input(buffer.slice(at..=at));
+    }
+    assert!(matches!(viewer.poll_event(), Ok(Some(Event::CutText(text))) if text.len() == length));
+}

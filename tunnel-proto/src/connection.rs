@@ -12,6 +12,7 @@
 mod channel;
 mod input;
 mod receive;
+mod timeout;
 mod transmit;
 
 use alloc::{
@@ -533,32 +534,6 @@ impl Connection {
 
     fn cut_reason(&self, reason: &str) -> String {
         frame::cut_at_character(reason, self.limits.max_reason_bytes.min(256)).into()
-    }
-
-    /// When [`Connection::handle_timeout`] has to be called at the latest; `None` after the end.
-    pub fn poll_timeout(&self) -> Option<Micros> {
-        if self.phase == Phase::Ended {
-            return None;
-        }
-        Some(match self.ping {
-            None => self.last_heard.plus_millis(self.config.keepalive_millis.min(self.config.dead_after_millis)),
-            Some(_) => self.last_heard.plus_millis(self.config.dead_after_millis),
-        })
-    }
-
-    /// Asks for a sign of life, or gives the carrier up: [`Connection::poll_event`] then returns [`Error::Silent`].
-    pub fn handle_timeout(&mut self, now: Micros) {
-        if self.phase == Phase::Ended {
-            return;
-        }
-        if now >= self.last_heard.plus_millis(self.config.dead_after_millis) {
-            let millis = now.0.saturating_sub(self.last_heard.0) / 1000;
-            self.fail(Error::Silent { millis });
-        } else if self.ping.is_none() && now >= self.last_heard.plus_millis(self.config.keepalive_millis) {
-            self.pings += 1;
-            self.ping = Some(self.pings);
-            self.ping_unsaid = true;
-        }
     }
 
     fn schedule_control(&mut self, id: ChannelId) {

@@ -66,20 +66,26 @@ impl Decoder<'_> {
             self.reader.u8();
             let name = self.text();
             let first = self.value(depth)?;
-            let mut values = Vec::new();
-            while self.reader.peek() == Some(VAL) {
-                values.push(self.value(depth)?);
-            }
-            let value = match values.is_empty() {
-                true => first,
-                false => {
-                    values.insert(0, first);
-                    Value::Array(values)
-                }
+            let value = match self.reader.peek() {
+                Some(VAL) => self.array_of(first, depth)?,
+                _ => first,
             };
             variables.push((name, value));
         }
         Ok(variables)
+    }
+
+    /// The array that several VAL after one VAR are. It counts as what it is written back as: an item of its own, one
+    /// deeper than its values.
+    fn array_of(&mut self, first: Value, depth: usize) -> Result<Value, Error> {
+        self.items += 1;
+        self.limits.list_items(self.items)?;
+        self.limits.nesting(depth + 1 + height(&first))?;
+        let mut values = alloc::vec![first];
+        while self.reader.peek() == Some(VAL) {
+            values.push(self.value(depth + 1)?);
+        }
+        Ok(Value::Array(values))
     }
 
     /// VAL and what follows it.
@@ -117,6 +123,15 @@ impl Decoder<'_> {
 
     fn text(&mut self) -> Bytes {
         Bytes::copy_from_slice(self.reader.until(|byte| matches!(byte, VAR..=ARRAY_CLOSE)))
+    }
+}
+
+/// How many tables and arrays are in one another. Bounded: the value has been read within [`Limits::max_nesting`].
+fn height(value: &Value) -> usize {
+    match value {
+        Value::Text(_) => 0,
+        Value::Table(table) => 1 + table.iter().map(|(_, value)| height(value)).max().unwrap_or(0),
+        Value::Array(values) => 1 + values.iter().map(height).max().unwrap_or(0),
     }
 }
 

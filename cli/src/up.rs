@@ -196,7 +196,7 @@ async fn offer(api: &Api, device: &Device, own_port: u16) -> Result<Vec<Endpoint
             continue;
         }
         let host = Ipv4Addr::LOCALHOST.to_string();
-        let wish = CreateEndpoint { name: name.into(), protocol: Protocol::Passthrough, host, port };
+        let wish = CreateEndpoint::new(name, Protocol::Passthrough, host, port);
         endpoints.push(api.post(&path, &wish).await?);
     }
     Ok(endpoints)

@@ -1,0 +1,6 @@
+//! The bridge against real servers: OpenSSH's sshd and dropbear.
+
+mod host_keys;
+mod operator;
+mod server;
+mod sign_in;

@@ -38,6 +38,18 @@ impl Operator {
         }
     }
 
+    /// The same, at a server of which no key is known.
+    pub(crate) async fn ready_anywhere(&mut self) -> Ready {
+        match self.next().await {
+            Ok(Some(Event::HostKey(question))) => {
+                question.accept();
+                self.ready().await
+            }
+            Ok(Some(Event::Ready(ready))) => ready,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// The end of a session that fails before anything else happens.
     pub(crate) async fn failure(&mut self) -> Error {
         match self.next().await {
@@ -51,7 +63,6 @@ impl Operator {
     }
 
     /// Takes output up to and including `mark`; what follows is for the next call.
-    #[allow(dead_code)]
     pub(crate) async fn until(&mut self, mark: &[u8]) -> Vec<u8> {
         loop {
             if let Some(at) = self.screen.windows(mark.len()).position(|window| window == mark) {

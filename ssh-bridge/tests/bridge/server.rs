@@ -9,11 +9,14 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Mutex,
+    time::Duration,
 };
 
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use towline_ssh_bridge::{Config, Credential, Secret, keys::PublicKey};
+
+use crate::operator::soon;
 
 pub(crate) const USER: &str = "operator";
 pub(crate) const PASSWORD: &str = "right password";
@@ -147,6 +150,47 @@ impl Server {
         }
         config
     }
+
+    /// Waits for what another process does.
+    pub(crate) async fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
+        soon(what, async {
+            while !is_so() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    /// All processes of connections are gone.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.children.lock().unwrap().iter_mut().all(|child| child.try_wait().unwrap().is_some())
+    }
+
+    /// Sends a signal to the servers and everything they have started.
+    pub(crate) fn signal(&self, signal: &str) {
+        let mut processes: Vec<u32> = self.children.lock().unwrap().iter().map(Child::id).collect();
+        let parents = parents();
+        let mut at = 0;
+        while let Some(parent) = processes.get(at).copied() {
+            processes.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(process, _)| process));
+            at += 1;
+        }
+        for process in processes {
+            let sent = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
+            assert!(sent.success());
+        }
+    }
+}
+
+/// Each process and its parent.
+fn parents() -> Vec<(u32, u32)> {
+    let output = Command::new("ps").args(["-e", "-o", "pid=,ppid="]).output().unwrap();
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let pair = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|number| number.parse().unwrap());
+        (numbers.next().unwrap(), numbers.next().unwrap())
+    };
+    lines.lines().map(pair).collect()
 }
 
 impl Drop for Server {

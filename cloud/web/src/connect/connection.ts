@@ -1,0 +1,183 @@
+// A connection to an endpoint as the page lives it: asking, opening, handshake, connected, ended, and again.
+//
+//   asking ──► opening ──► handshake ──► connected
+//     │           │            │             │
+//     └───────────┴────────────┴─────────────┴──► ended ──(Reconnect, or the countdown)──► asking
+//
+// Viewers (the screen; a terminal) know only the line they are attached to.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { call, id, problemFrom, unreachable } from "../api/call.ts";
+import type { ConnectTicket, Problem } from "../api/model.ts";
+import { dial, type Line, type Word } from "./line.ts";
+import { passes, pauseSeconds } from "./retry.ts";
+
+export type State =
+  | { at: "asking"; since: number }
+  | { at: "opening"; target: string }
+  | { at: "handshake" }
+  | { at: "connected" }
+  | { at: "ended"; problem: Problem | undefined; again: number | undefined };
+
+export interface RoundTrip {
+  millis: number;
+  deviceMillis: number | undefined;
+}
+
+export interface Connection {
+  state: State;
+  roundTrip: RoundTrip | undefined;
+  /** No answer for some seconds. */
+  unstable: boolean;
+  /** The cloud lets nothing through to the device. */
+  viewOnly: boolean;
+  operation: string | undefined;
+  target: string | undefined;
+  reconnect(): void;
+  disconnect(): void;
+  /** Stops the countdown. */
+  stay(): void;
+}
+
+/** What a viewer does with a line, and how it lets go of it. */
+export interface Viewer {
+  attach(line: Line): () => void;
+  /** Words that are not about every connection. */
+  heard?(word: Word): void;
+}
+
+const PING_MS = 2000;
+const UNSTABLE_MS = 3000;
+
+export function useConnection(device: string, endpoint: string, viewOnlyWished: boolean, viewer: Viewer): Connection {
+  const [state, setState] = useState<State>({ at: "asking", since: Date.now() });
+  const [roundTrip, setRoundTrip] = useState<RoundTrip>();
+  const [unstable, setUnstable] = useState(false);
+  const [about, setAbout] = useState<{ viewOnly: boolean; operation?: string; target?: string }>({ viewOnly: viewOnlyWished });
+  const [attempt, setAttempt] = useState(0);
+  const failures = useRef(0);
+  const line = useRef<Line>(undefined);
+  const latest = useRef(viewer);
+  latest.current = viewer;
+
+  useEffect(() => {
+    let over = false;
+    let problem: Problem | undefined;
+    let letGo: (() => void) | undefined;
+    let stopPinging: (() => void) | undefined;
+
+    const end = (reason: Problem | undefined) => {
+      if (over) return;
+      over = true;
+      stopPinging?.();
+      setUnstable(false);
+      const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
+      setState({ at: "ended", problem: reason, again });
+    };
+    const heard = (word: Word) => {
+      if (word.type === "phase") {
+        const phase = word as Extract<Word, { type: "phase" }> & { phase: string };
+        setAbout((old) => ({ ...old, viewOnly: phase.view_only, operation: phase.operation_id, ...(phase.target ? { target: phase.target } : {}) }));
+        if (phase.phase === "opening") setState({ at: "opening", target: phase.target ?? "" });
+        if (phase.phase === "handshake") setState({ at: "handshake" });
+        if (phase.phase === "connected") {
+          failures.current = 0;
+          setState({ at: "connected" });
+        }
+      } else if (word.type === "end") {
+        problem = word.problem as Problem;
+      } else if (word.type !== "pong") {
+        latest.current.heard?.(word);
+      }
+    };
+
+    setState({ at: "asking", since: Date.now() });
+    setRoundTrip(undefined);
+    call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, { view_only: viewOnlyWished }).then(
+      (ticket) => {
+        if (over) return;
+        const pinger = pings(setRoundTrip, setUnstable);
+        const mine = dial(
+          ticket,
+          (word) => (word.type === "pong" ? pinger.heard(word as Extract<Word, { type: "pong" }>) : heard(word)),
+          () => end(problem ?? unreachable()),
+        );
+        line.current = mine;
+        stopPinging = pinger.start(mine);
+        letGo = latest.current.attach(mine);
+      },
+      (error: unknown) => end(problemFrom(error)),
+    );
+    return () => {
+      over = true;
+      stopPinging?.();
+      letGo?.();
+      line.current?.hangUp();
+    };
+  }, [device, endpoint, viewOnlyWished, attempt]);
+
+  const reconnect = () => setAttempt((count) => count + 1);
+  useEffect(() => {
+    if (state.at !== "ended" || state.again === undefined) return;
+    const timer = setTimeout(() => {
+      if (state.again === 1) reconnect();
+      else setState({ ...state, again: (state.again ?? 1) - 1 });
+    }, 1000);
+    return () => clearTimeout(timer);
+  }, [state]);
+  useEffect(() => {
+    if (state.at !== "connected") return;
+    // Closing the tab by accident is asked about, as is going elsewhere.
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    addEventListener("beforeunload", ask);
+    return () => removeEventListener("beforeunload", ask);
+  }, [state.at]);
+
+  return {
+    state,
+    roundTrip,
+    unstable,
+    viewOnly: about.viewOnly,
+    operation: about.operation,
+    target: about.target,
+    reconnect,
+    disconnect() {
+      setState({ at: "ended", problem: undefined, again: undefined });
+      line.current?.hangUp();
+    },
+    stay: () => setState((old) => (old.at === "ended" ? { ...old, again: undefined } : old)),
+  };
+}
+
+/** Asks every two seconds how long an answer takes. */
+function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: boolean) => void) {
+  const sent = new Map<number, number>();
+  let next = 0;
+  let answered = performance.now();
+  return {
+    heard(pong: { id: number; device_ms?: number }) {
+      const at = sent.get(pong.id);
+      if (at === undefined) return;
+      sent.clear();
+      answered = performance.now();
+      setUnstable(false);
+      setRoundTrip({ millis: Math.round(answered - at), deviceMillis: pong.device_ms });
+    },
+    start(line: Line): () => void {
+      const ask = () => {
+        const now = performance.now();
+        const waited = Math.min(...sent.values(), now);
+        if (now - waited >= UNSTABLE_MS && now - answered >= UNSTABLE_MS) setUnstable(true);
+        sent.set(next, now);
+        line.tell({ type: "ping", id: next++ });
+      };
+      const timer = setInterval(ask, PING_MS);
+      const open = setTimeout(ask, 300);
+      return () => {
+        clearInterval(timer);
+        clearTimeout(open);
+      };
+    },
+  };
+}

@@ -71,7 +71,8 @@ impl Operator {
             match self.next().await {
                 Ok(Some(Event::Output(bytes))) => self.screen.extend_from_slice(&bytes),
                 other => {
-                    panic!("{other:?} instead of {}, after {}", mark.escape_ascii(), self.screen.escape_ascii())
+                    let last = self.screen.get(self.screen.len().saturating_sub(200)..).unwrap_or_default();
+                    panic!("{other:?} instead of {}, after {}", mark.escape_ascii(), last.escape_ascii())
                 }
             }
         }

@@ -24,7 +24,7 @@ use bytes::{Buf, Bytes};
 pub use self::config::Config;
 use self::receive::Receiver;
 use crate::{
-    Command, Error, Limits, Negotiator, OptionCode, Parser, QState, Side, Subnegotiation, Token, Verb,
+    Change, Command, Error, Limits, Negotiator, OptionCode, Parser, QState, Side, Subnegotiation, Token, Verb,
     limits::wide,
     option::{
         linemode::{Mode, Table},
@@ -197,6 +197,17 @@ impl Connection {
             let used = self.chunk.len() - rest.len();
             let event = match token {
                 None => None,
+                Some(Token::Negotiation { verb, option }) if option != OptionCode::TIMING_MARK => {
+                    self.chunk.advance(used);
+                    match self.receiver.negotiation(verb, option) {
+                        // Each event is made where it is returned: moving one costs more than everything else here.
+                        Some((Change::Enabled, side)) => return Ok(Some(Event::Enabled { side, option })),
+                        Some((Change::Disabled, side)) => return Ok(Some(Event::Disabled { side, option })),
+                        Some((Change::Refused, side)) => return Ok(Some(Event::Refused { side, option })),
+                        Some((Change::Declined, side)) => return Ok(Some(Event::Declined { side, option })),
+                        None => continue,
+                    }
+                }
                 Some(Token::Data(data)) => {
                     // Data is the end of what a token used: a doubled byte stands before it.
                     let length = data.len();
@@ -207,8 +218,11 @@ impl Connection {
                         None => continue,
                     }
                 }
-                Some(Token::Negotiation { verb, option }) => self.receiver.negotiation(verb, option),
-                Some(Token::Command(command)) => Some(self.receiver.command(command)),
+                Some(Token::Command(command)) => {
+                    self.chunk.advance(used);
+                    return Ok(Some(self.receiver.command(command)));
+                }
+                Some(Token::Negotiation { verb, .. }) => self.receiver.timing_mark(verb),
                 Some(Token::Subnegotiation { option, payload }) => Some(self.receiver.subnegotiation(option, payload)),
                 Some(Token::Spoilt { option, error }) => Some(Event::Faulty { option, error }),
             };

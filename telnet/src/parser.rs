@@ -156,6 +156,16 @@ impl Parser {
                 }
                 _ => self.step(input),
             },
+            [IAC, IAC, ref rest @ ..] => {
+                // A doubled 0xFF: the second one is data, and so is what follows.
+                let end = find_iac(rest).map(|at| at + 1);
+                *input = input.get(1..)?;
+                Some(data(input, end))
+            }
+            [IAC, command @ ..SB, ref rest @ ..] => {
+                *input = rest;
+                Some(Token::Command(Command(command)))
+            }
             [IAC, ..] => self.step(input),
             [] => None,
             _ => Some(data(input, find_iac(input))),
@@ -175,7 +185,6 @@ impl Parser {
                 State::Command => {
                     self.state = State::Data;
                     if first == IAC {
-                        // A doubled 0xFF: the second one is data, and so is what follows.
                         return Some(data(input, find_iac(rest).map(|at| at + 1)));
                     }
                     *input = rest;

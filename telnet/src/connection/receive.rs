@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 #[cfg(feature = "mccp")]
 use super::compression::Compression;
@@ -113,6 +113,7 @@ impl Receiver {
         }
     }
 
+    #[inline]
     pub(super) fn say(&mut self, option: OptionCode, verb: Option<Verb>) {
         if let Some(verb) = verb {
             self.output.negotiation(verb, option);
@@ -133,30 +134,34 @@ impl Receiver {
         }
         let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
         let piece = self.folder.take(&mut self.data, binary)?;
-        Some(self.without_its_chunk(piece, self.data_chunk_bytes))
+        match is_small(piece.len(), self.data_chunk_bytes) {
+            true => Some(self.copy(&piece)),
+            false => Some(piece),
+        }
     }
 
     /// Takes data off the front of a chunk. Its newlines are for [`Receiver::next_data`].
     #[inline]
     pub(super) fn hold_data(&mut self, chunk: &mut Bytes, length: usize, chunk_bytes: usize) {
         self.negotiator.data_passed();
-        let data = chunk.split_to(length.min(chunk.len()));
-        if !self.in_synch {
-            self.data_chunk_bytes = if is_small(data.len(), chunk_bytes) { 0 } else { chunk_bytes };
-            self.data = self.without_its_chunk(data, chunk_bytes);
+        let length = length.min(chunk.len());
+        if self.in_synch {
+            chunk.advance(length);
+        } else if is_small(length, chunk_bytes) {
+            self.data = self.copy(chunk.get(..length).unwrap_or_default());
+            self.data_chunk_bytes = 0;
+            chunk.advance(length);
+        } else {
+            self.data = chunk.split_to(length);
+            self.data_chunk_bytes = chunk_bytes;
         }
     }
 
-    /// A small slice of so many bytes as one of fewer.
-    #[inline]
-    fn without_its_chunk(&mut self, data: Bytes, chunk_bytes: usize) -> Bytes {
-        if !is_small(data.len(), chunk_bytes) {
-            return data;
-        }
+    fn copy(&mut self, data: &[u8]) -> Bytes {
         if self.copies.capacity() < data.len() {
             self.copies.reserve(data.len().max(COPIES_BYTES));
         }
-        self.copies.extend_from_slice(&data);
+        self.copies.extend_from_slice(data);
         self.copies.split().freeze()
     }
 
@@ -171,7 +176,7 @@ impl Receiver {
     }
 
     /// Not an option that can be on: each DO is a question, each WILL or WONT an answer, and both say "I am here". RFC 860.
-    fn timing_mark(&mut self, verb: Verb) -> Option<Event> {
+    pub(super) fn timing_mark(&mut self, verb: Verb) -> Option<Event> {
         match verb {
             Verb::Do => {
                 let is_allowed = self.config.policy.local.contains(OptionCode::TIMING_MARK);
@@ -188,11 +193,9 @@ impl Receiver {
         }
     }
 
+    /// What the peer said about any other option, and what changed by it.
     #[inline]
-    pub(super) fn negotiation(&mut self, verb: Verb, option: OptionCode) -> Option<Event> {
-        if option == OptionCode::TIMING_MARK {
-            return self.timing_mark(verb);
-        }
+    pub(super) fn negotiation(&mut self, verb: Verb, option: OptionCode) -> Option<(Change, Side)> {
         let side = match verb {
             Verb::Will | Verb::Wont => Side::Remote,
             Verb::Do | Verb::Dont => Side::Local,
@@ -201,12 +204,7 @@ impl Receiver {
         self.say(option, outcome.reply);
         let change = outcome.change?;
         self.changed(change, side, option);
-        Some(match change {
-            Change::Enabled => Event::Enabled { side, option },
-            Change::Disabled => Event::Disabled { side, option },
-            Change::Refused => Event::Refused { side, option },
-            Change::Declined => Event::Declined { side, option },
-        })
+        Some((change, side))
     }
 
     /// What else follows from a change.

@@ -58,6 +58,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
   const [attempt, setAttempt] = useState(0);
   const failures = useRef(0);
   const line = useRef<Line>(undefined);
+  const endNow = useRef<(reason: Problem | undefined) => void>(undefined);
   const latest = useRef(viewer);
   latest.current = viewer;
 
@@ -75,6 +76,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
       const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
       setState({ at: "ended", problem: reason, again });
     };
+    endNow.current = end;
     const heard = (word: Word) => {
       if (word.type === "phase") {
         const phase = word as Extract<Word, { type: "phase" }> & { phase: string };
@@ -143,7 +145,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     target: about.target,
     reconnect,
     disconnect() {
-      setState({ at: "ended", problem: undefined, again: undefined });
+      endNow.current?.(undefined);
       line.current?.hangUp();
     },
     stay: () => setState((old) => (old.at === "ended" ? { ...old, again: undefined } : old)),

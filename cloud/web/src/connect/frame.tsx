@@ -39,15 +39,17 @@ export function Frame(props: Place & {
   return (
     <main class={open ? "connect open" : "connect"} ref={frame}>
       <div class="tool-bar" role="toolbar" aria-label={words.toolBar}>
-        <Link button kind="quiet" icon="back" label={words.toDevice} to={{ page: "device", device: device.id, tab: "remote-access" }} />
-        <h1><Name>{endpoint.name}</Name> <span class="soft">· <Name>{device.name}</Name></span></h1>
-        <p class="state" role="status" aria-live="polite">
-          <Status kind={kindOf(connection)}>{connection.unstable && live ? words.unstable : stateText(connection.state, device, endpoint)}</Status>
-        </p>
-        {live && props.size !== undefined && <span class="size">{props.size}</span>}
-        {live && connection.roundTrip && <Badge {...connection.roundTrip} />}
-        <span class="grow" />
-        <Button kind="quiet" icon="menu" label={words.more} pressed={open} onClick={() => setOpen(!open)} />
+        <div class="head">
+          <Link button kind="quiet" icon="back" label={words.toDevice} to={{ page: "device", device: device.id, tab: "remote-access" }} />
+          <h1><Name>{endpoint.name}</Name> <span class="soft">· <Name>{device.name}</Name></span></h1>
+          <p class="state" role="status" aria-live="polite">
+            <Status kind={kindOf(connection)}>{connection.unstable && live ? words.unstable : stateText(connection.state, device, endpoint)}</Status>
+          </p>
+          {live && props.size !== undefined && <span class="size">{props.size}</span>}
+          {live && connection.roundTrip && <Badge {...connection.roundTrip} />}
+          <span class="grow" />
+          <Button kind="quiet" icon="menu" label={words.more} pressed={open} onClick={() => setOpen(!open)} />
+        </div>
         <div class="tools">
           {live && props.tools}
           <FullScreenButton frame={frame} />

@@ -5,6 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Button } from "../parts/button.tsx";
 import { Choice } from "../parts/field.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { Menu } from "../parts/menu.tsx";
 import { toast, Toasts } from "../parts/notice.tsx";
 import { plain } from "../plain.ts";
@@ -92,9 +93,11 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
       />
       {mayType && <KeysTool rfb={rfb} held={held} />}
       {mayType && <ClipboardTool clipboard={clipboard} />}
-      <Button icon="eye" pressed={watching || forced} disabled={forced} onClick={() => setWatching(!watching)}>
-        {forced ? words.viewOnlyForced : words.viewOnly}
-      </Button>
+      {forced ? (
+        <span class="tag"><Icon name="eye" /> {words.viewOnlyForced}</span>
+      ) : (
+        <Button icon="eye" label={words.viewOnly} pressed={watching} onClick={() => setWatching(!watching)} />
+      )}
       <Menu
         label={words.quality}
         text={words.quality}

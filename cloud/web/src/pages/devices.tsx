@@ -134,7 +134,7 @@ function DeviceTable({ devices }: { devices: readonly Device[] }) {
         {
           head: text.common.actions,
           kind: "end",
-          cell: (device) => device.permissions.includes("remote-access-connect") && <ConnectMenu device={device} />,
+          cell: (device) => device.permissions.includes("remote-access-connect") && <ConnectMenu key={device.id} device={device} />,
         },
       ]}
     />
@@ -173,6 +173,7 @@ function ConnectMenu({ device }: { device: Device }) {
       label={words.connectTo(plain(device.name))}
       text={words.connect}
       hotkey="c"
+      disabled={!device.online}
       items={items ?? []}
       empty={<p class="hint">{fault ?? (items ? words.noEndpoints : text.common.loading)}</p>}
       onOpen={load}

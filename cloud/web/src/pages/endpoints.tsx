@@ -109,6 +109,7 @@ function EndpointTable(props: {
       return <Button hotkey="c" label={`${words.how}: ${name}`} onClick={() => ask("how", endpoint)}>{words.how}</Button>;
     }
     if (!mayConnect) return null;
+    if (!device.online) return <Button label={words.connectTo(name)} disabled>{words.connect}</Button>;
     return <Link tab button kind="primary" hotkey="c" label={words.connectTo(name)} to={screen(endpoint)}>{words.connect}</Link>;
   };
   const items = (endpoint: Endpoint): MenuItem[] => {

@@ -1,7 +1,7 @@
 // Buttons, links, and the small pieces around them.
 
-import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import type { ComponentChildren, RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { plain } from "../plain.ts";
 import { go, href, type Route } from "../router.ts";
@@ -22,6 +22,15 @@ export function look({ kind }: Look, children: unknown): string {
   return ["button", kind, children === undefined ? "bare" : undefined].filter((word) => word !== undefined).join(" ");
 }
 
+/** Gives the focus to an element when it appears; the attribute `autofocus` does so only once for each document. */
+export function useFocus<T extends HTMLElement>(wanted: boolean | undefined): RefObject<T> {
+  const element = useRef<T>(null);
+  useEffect(() => {
+    if (wanted) element.current?.focus();
+  }, []);
+  return element;
+}
+
 export function Button(
   props: Look & {
     onClick?: (() => void) | undefined;
@@ -32,8 +41,10 @@ export function Button(
     children?: ComponentChildren;
   },
 ) {
+  const element = useFocus<HTMLButtonElement>(props.autoFocus);
   return (
     <button
+      ref={element}
       type={props.submit ? "submit" : "button"}
       class={look(props, props.children)}
       aria-label={props.label}
@@ -41,6 +52,7 @@ export function Button(
       aria-pressed={props.pressed}
       aria-keyshortcuts={props.hotkey}
       disabled={props.disabled}
+      // A dialog that opens looks for this.
       autofocus={props.autoFocus}
       onClick={props.onClick}
     >

@@ -283,7 +283,7 @@ export const text = {
     empty: "Connections will be listed here",
     emptySays: "Each attempt to connect, who made it, how long it lasted and why it ended.",
     foundNone: "Nothing matches",
-    details: (what: string) => `Details of ${what}`,
+    wasOffline: (device: string) => `${device} was offline.`,
     line: {
       requested: "Requested",
       executing: "The device took it",

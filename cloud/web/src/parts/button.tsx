@@ -23,7 +23,7 @@ export function look({ kind }: Look, children: unknown): string {
 }
 
 /** Gives the focus to an element when it appears; the attribute `autofocus` does so only once for each document. */
-export function useFocus<T extends HTMLElement>(wanted: boolean | undefined): RefObject<T> {
+export function useFocus<T extends HTMLElement>(wanted: boolean | undefined): RefObject<T | null> {
   const element = useRef<T>(null);
   useEffect(() => {
     if (wanted) element.current?.focus();

@@ -18,13 +18,13 @@ use alloc::{collections::VecDeque, string::String, vec::Vec};
 
 use bytes::{Buf, Bytes};
 
-pub use self::config::{Backspace, Config};
+pub use self::config::Config;
 use self::receive::Receiver;
 use crate::{
     Command, Error, Limits, Negotiator, OptionCode, Parser, QState, Side, Subnegotiation, Verb,
     limits::wide,
     option::{
-        linemode::Mode,
+        linemode::{Mode, Table},
         naws::WindowSize,
         new_environ::Variable,
         terminal_type::{Mtts, TerminalType},
@@ -167,7 +167,7 @@ impl Connection {
                 return Ok(Some(event));
             }
             let Some(chunk) = self.input.front_mut() else { return Ok(None) };
-            if self.receiver.is_congested() {
+            if self.receiver.is_congested() || self.receiver.tls_follows {
                 return Ok(None);
             }
             let before = chunk.len();
@@ -187,8 +187,9 @@ impl Connection {
         }
     }
 
-    /// The input that no event has come from yet, for whoever takes over: after
-    /// [`StartTls::Follows`](crate::option::start_tls::StartTls::Follows) it is TLS.
+    /// The input that no event has come from yet, for whoever takes over. After the peer's
+    /// [`StartTls::Follows`](crate::option::start_tls::StartTls::Follows) this machine reads no further: what is here, and
+    /// what comes, is TLS, and within it both sides start anew with a connection of its own.
     pub fn take_unread(&mut self) -> Bytes {
         let unread = self.input.iter().flatten().copied().collect();
         self.input = VecDeque::new();
@@ -209,7 +210,7 @@ impl Connection {
 
     /// Whether it is time to read from the peer: what has come is used up, and the answers to it do not pile up.
     pub fn wants_input(&self) -> bool {
-        self.failed.is_none() && self.input.is_empty() && !self.receiver.is_congested()
+        self.failed.is_none() && self.input.is_empty() && !self.receiver.is_congested() && !self.receiver.tls_follows
     }
 
     /// Takes as much of the front of `data` as there is room for, and returns how many bytes that was. The rest can go
@@ -298,7 +299,8 @@ impl Connection {
         Ok(())
     }
 
-    /// The window has this size now. The peer is told if it wants to know, as soon as it wants to, and only the last size.
+    /// The window has this size now, at any time. The peer is told if it wants to know, as soon as it wants to, and only
+    /// the last size. The first size, if it was not known from the start, is offered to a peer that has asked before.
     pub fn resize(&mut self, size: WindowSize) {
         self.receiver.resize(size);
     }
@@ -335,6 +337,11 @@ impl Connection {
     pub fn linemode(&self) -> Option<Mode> {
         let side = Side::ALL.into_iter().find(|side| self.is_on(*side, OptionCode::LINEMODE));
         side.and(self.receiver.linemode)
+    }
+
+    /// The keys of LINEMODE, as they were agreed on.
+    pub fn special_characters(&self) -> &Table {
+        &self.receiver.keys
     }
 
     /// The size of the peer's window, if it said so.

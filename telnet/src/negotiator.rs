@@ -212,6 +212,14 @@ impl Negotiator {
         say
     }
 
+    /// Agrees to an option from here on, when the peer asks.
+    pub fn allow(&mut self, side: Side, option: OptionCode) {
+        match side {
+            Side::Local => self.policy.local.insert(option),
+            Side::Remote => self.policy.remote.insert(option),
+        }
+    }
+
     /// Data came: whatever the two sides were negotiating, they do something else as well.
     pub fn data_passed(&mut self) {
         self.answers = 0;

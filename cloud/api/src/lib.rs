@@ -22,18 +22,29 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod browser;
 mod device;
+mod endpoint;
 mod error;
 mod people;
 mod record;
+mod secret;
 mod token;
 
 pub use agent::{Challenge, Enrol, Enrolled, EnrolmentTicket, IssueEnrolmentToken, SUBPROTOCOL_TUNNEL};
-pub use device::{CreateEndpoint, Device, Endpoint, ExternalId, Protocol, UpdateDevice, UpdateEndpoint};
-pub use error::{ErrorCode, Hop, Problem};
+pub use browser::{
+    BrowserSession, CLOSE_ENDED, FromViewer, IssueTicket, LoginLink, PageInfo, Phase, SUBPROTOCOL_RFB, TICKET_PREFIX,
+    Ticket, ToViewer,
+};
+pub use device::{Device, ExternalId, UpdateDevice};
+pub use endpoint::{
+    CreateEndpoint, Endpoint, EndpointTest, Protocol, SignIn, TestEndpoint, TestStep, TestedStep, UpdateEndpoint,
+};
+pub use error::{ErrorCode, FieldError, Hop, Problem};
 pub use people::{
     AccessToken, ChangePassword, CreateGrant, CreateGroup, CreateUser, CurrentUser, DeviceGroup, Grant, GroupRef,
     Login, LoginGranted, Permission, ResetPassword, TotpCode, TotpSetup, UpdateUser, User, UserGroup,
 };
 pub use record::{AuditRecord, AuditVerdict, Change, Health, Operation, OperationStatus, Page, Session, SessionEnd};
+pub use secret::Secret;
 pub use token::{CloudTrust, EnrolmentToken, TokenError};

@@ -3,13 +3,22 @@
 use std::net::Ipv6Addr;
 
 use serde::Deserialize;
-use towline_cloud_api::{CreateEndpoint, Endpoint, ErrorCode, Page, Permission, UpdateEndpoint};
+use towline_cloud_api::{
+    CreateEndpoint, Endpoint, ErrorCode, FieldError, Page, Permission, Protocol, Secret, SignIn, UpdateEndpoint,
+};
 use utoipa::IntoParams;
 
-use super::{Created, Done, Failure, Json, Listed, Path, Query, check_name, name_cursor, page_limit, to_name_cursor};
-use crate::{auth::Caller, store::audit::is_control};
+use super::{Created, Done, Failure, Json, Listed, Path, Query, name_cursor, page_limit, to_name_cursor, wrong_name};
+use crate::{
+    auth::Caller,
+    moment::{now_millis, rfc3339},
+    random,
+    store::{EndpointChange, audit::is_control},
+    vault::{Field, Sealed},
+};
 
 const MAX_HOST_BYTES: usize = 255;
+const MAX_PASSWORD_BYTES: usize = 255;
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct EndpointQuery {
@@ -37,7 +46,7 @@ pub(super) async fn show(
 ) -> Result<Json<Endpoint>, Failure> {
     let device = caller.device(&device, Permission::RemoteAccessRead, "endpoint.show").await?;
     match caller.app.store.endpoint(caller.tenant(), &device.id, &endpoint).await? {
-        Some(endpoint) => Ok(Json(endpoint)),
+        Some(stored) => Ok(Json(stored.endpoint)),
         None => Err(unknown(&device.name)),
     }
 }
@@ -48,13 +57,12 @@ pub(super) async fn create(
     Json(new): Json<CreateEndpoint>,
 ) -> Result<Created<Endpoint>, Failure> {
     let device = caller.device(&device, Permission::RemoteAccessAdmin, "endpoint.create").await?;
-    check_name("endpoint", &new.name)?;
-    check_host(&new.host)?;
-    check_port(new.port)?;
-    match caller.app.store.create_endpoint(caller.tenant(), &caller.actor(), &device.id, &new).await? {
-        Some(endpoint) => Ok(Created(endpoint)),
-        None => Err(Failure::new(ErrorCode::UnknownDevice, "")),
+    let endpoint = checked(&new, random::id()?, device.id)?;
+    let secrets = sealed(&caller, &endpoint, new.password.as_ref())?;
+    if !caller.app.store.create_endpoint(caller.tenant(), &caller.actor(), &endpoint, &secrets).await? {
+        return Err(Failure::new(ErrorCode::UnknownDevice, ""));
     }
+    Ok(Created(endpoint))
 }
 
 pub(super) async fn update(
@@ -64,15 +72,34 @@ pub(super) async fn update(
 ) -> Result<Json<Endpoint>, Failure> {
     let device = caller.device(&device, Permission::RemoteAccessAdmin, "endpoint.update").await?;
     if update == UpdateEndpoint::default() {
-        return Err(Failure::new(ErrorCode::BadRequest, "say what is to change: name, host, port"));
+        let detail = "say what is to change: name, host, port, sign_in, view_only, password";
+        return Err(Failure::new(ErrorCode::BadRequest, detail));
     }
-    update.name.as_deref().map_or(Ok(()), |name| check_name("endpoint", name))?;
-    update.host.as_deref().map_or(Ok(()), check_host)?;
-    update.port.map_or(Ok(()), check_port)?;
     let store = &caller.app.store;
-    let changed = store.update_endpoint(caller.tenant(), &caller.actor(), &device.id, &endpoint, &update).await?;
-    let (before, now) = changed.ok_or_else(|| unknown(&device.name))?;
-    if (&before.host, before.port) != (&now.host, now.port) {
+    let Some(before) = store.endpoint(caller.tenant(), &device.id, &endpoint).await? else {
+        return Err(unknown(&device.name));
+    };
+    let was = &before.endpoint;
+    let UpdateEndpoint { name, host, port, sign_in, view_only, password } = update;
+    let sign_in = sign_in.unwrap_or(was.sign_in);
+    let keeps_password = was.has_password && sign_in == was.sign_in;
+    let now = Endpoint {
+        name: name.unwrap_or_else(|| was.name.clone()),
+        host: host.unwrap_or_else(|| was.host.clone()),
+        port: port.unwrap_or(was.port),
+        sign_in,
+        view_only: view_only.unwrap_or(was.view_only),
+        has_password: keeps_password || password.is_some(),
+        ..was.clone()
+    };
+    check(&now, password.as_ref())?;
+    let secrets = sealed(&caller, &now, password.as_ref())?;
+    let is_another = !secrets.is_empty() || Endpoint { name: was.name.clone(), ..now.clone() } != *was;
+    let change = EndpointChange { before: &before, now: &now, secrets: &secrets, is_another };
+    if !store.update_endpoint(caller.tenant(), &caller.actor(), &change).await? {
+        return Err(unknown(&device.name));
+    }
+    if is_another {
         caller.app.revoke_endpoint(&now.id, "the endpoint was changed");
     }
     Ok(Json(now))
@@ -87,27 +114,80 @@ pub(super) async fn remove(caller: Caller, Path((device, endpoint)): Path<(Strin
     Ok(Done)
 }
 
-fn check_port(port: u16) -> Result<(), Failure> {
-    if port == 0 {
-        return Err(Failure::new(ErrorCode::BadRequest, "a port is 1 to 65535"));
-    }
-    Ok(())
-}
-
-fn unknown(device: &str) -> Failure {
+pub(super) fn unknown(device: &str) -> Failure {
     Failure::new(ErrorCode::UnknownEndpoint, format!("on device \"{device}\""))
 }
 
+/// The endpoint that somebody wishes for, if everything about it is right.
+pub(super) fn checked(new: &CreateEndpoint, id: String, device_id: String) -> Result<Endpoint, Failure> {
+    let CreateEndpoint { name, protocol, host, port, sign_in, view_only, password } = new;
+    let usual = protocol.sign_ins().first().copied().unwrap_or(SignIn::None);
+    let endpoint = Endpoint {
+        id,
+        device_id,
+        name: name.clone(),
+        protocol: *protocol,
+        host: host.clone(),
+        port: *port,
+        sign_in: sign_in.unwrap_or(if password.is_some() { SignIn::Password } else { usual }),
+        view_only: *view_only,
+        has_password: password.is_some(),
+        created_at: rfc3339(now_millis()),
+    };
+    check(&endpoint, password.as_ref())?;
+    Ok(endpoint)
+}
+
+/// Looks at every field, so that a form can show all that is wrong at once.
+fn check(endpoint: &Endpoint, password: Option<&Secret>) -> Result<(), Failure> {
+    let Endpoint { name, protocol, host, port, sign_in, view_only, has_password, .. } = endpoint;
+    let wrong_sign_in = || {
+        let ways: Vec<_> = protocol.sign_ins().iter().map(|way| way.as_str()).collect();
+        format!("sign_in of {protocol} is one of: {}", ways.join(", "))
+    };
+    let wrong = [
+        ("name", wrong_name("endpoint", name)),
+        ("host", wrong_host(host)),
+        ("port", (*port == 0).then(|| "a port is 1 to 65535".into())),
+        ("sign_in", (!protocol.sign_ins().contains(sign_in)).then(wrong_sign_in)),
+        ("view_only", (*view_only && *protocol != Protocol::Vnc).then(|| "only a screen can be looked at only".into())),
+        ("password", wrong_password(*sign_in, *has_password, password)),
+    ];
+    let errors: Vec<_> = wrong
+        .into_iter()
+        .filter_map(|(field, detail)| Some(FieldError { field: field.into(), detail: detail? }))
+        .collect();
+    if errors.is_empty() { Ok(()) } else { Err(Failure::fields(errors)) }
+}
+
+fn wrong_password(sign_in: SignIn, has_password: bool, password: Option<&Secret>) -> Option<String> {
+    if let Some(password) = password {
+        let length = password.expose().len();
+        if !(1..=MAX_PASSWORD_BYTES).contains(&length) {
+            return Some(format!("a password has 1 to {MAX_PASSWORD_BYTES} bytes"));
+        }
+    }
+    match sign_in {
+        SignIn::Password if !has_password => Some("signing in with a password takes a password".into()),
+        SignIn::None if password.is_some() => Some("without a sign-in there is no password".into()),
+        _ => None,
+    }
+}
+
 /// A host name or an address: it goes into a URL and into messages, so nothing that could end it early.
-fn check_host(host: &str) -> Result<(), Failure> {
+fn wrong_host(host: &str) -> Option<String> {
     let forbidden =
         |character: char| is_control(character) || character.is_whitespace() || "/@\\?#[]".contains(character);
     let is_colon_right = !host.contains(':') || host.parse::<Ipv6Addr>().is_ok();
     if (1..=MAX_HOST_BYTES).contains(&host.len()) && !host.contains(forbidden) && is_colon_right {
-        return Ok(());
+        return None;
     }
-    let detail = format!(
+    Some(format!(
         "a host has 1 to {MAX_HOST_BYTES} bytes, no blanks, no control characters, none of / @ \\ ? # [ ], and a colon in an IPv6 address only"
-    );
-    Err(Failure::new(ErrorCode::BadRequest, detail))
+    ))
+}
+
+fn sealed(caller: &Caller, endpoint: &Endpoint, password: Option<&Secret>) -> Result<Vec<Sealed>, Failure> {
+    let Some(password) = password else { return Ok(Vec::new()) };
+    Ok(vec![caller.app.seal(caller.tenant(), &endpoint.id, Field::Password, password)?])
 }

@@ -192,8 +192,18 @@ fn plan(route: &Route, objects: &Objects) -> (Option<Value>, &'static [&'static 
             (Some(body), &["bad-request"])
         }
         // No handshake of a WebSocket: that is looked at after the permission.
-        "tunnel.open" => (None, &["bad-request"]),
+        "tunnel.open" | "ticket.use" => (None, &["bad-request"]),
+        // No page asks.
+        "browser.login" => (Some(json!({"user": "admin", "password": PASSWORD})), &["origin-refused"]),
+        "browser.login-link" => (Some(json!({"code": "x"})), &["origin-refused"]),
+        "endpoint.test" => {
+            let endpoint = json!({"name": "e", "protocol": "VNC", "host": "localhost", "port": 5900});
+            (Some(json!({"endpoint": endpoint})), good)
+        }
+        // The endpoint is one for the CLI.
+        "ticket.create" => (Some(json!({})), &["bad-request"]),
         "health.show"
+        | "page.show"
         | "readiness.show"
         | "openapi.show"
         | "logout"

@@ -55,19 +55,23 @@ pub(super) struct Receiver {
     pub(super) collector: Collector,
     pub(super) peer_window: Option<WindowSize>,
     pub(super) told_window: Option<WindowSize>,
+    /// The peer wanted to know, or this side would have offered it, when there was no size.
+    pub(super) window_was_asked: bool,
+    /// The peer's next byte is TLS.
+    pub(super) tls_follows: bool,
     pub(super) linemode: Option<Mode>,
-    keys: Table,
+    pub(super) keys: Table,
     pub(super) charset: Option<String>,
 }
 
 impl Receiver {
-    pub(super) fn new(mut config: Config, limits: Limits) -> Self {
+    pub(super) fn new(config: Config, limits: Limits) -> Self {
+        let mut policy = config.policy.clone();
         if config.window.is_none() {
-            config.policy.local.remove(OptionCode::NAWS);
-            config.offer.remove(OptionCode::NAWS);
+            policy.local.remove(OptionCode::NAWS);
         }
         Self {
-            negotiator: Negotiator::new(config.policy.clone(), &limits),
+            negotiator: Negotiator::new(policy, &limits),
             output: Output::default(),
             slots: Slots::default(),
             folder: Folder::new(config.incoming),
@@ -80,6 +84,8 @@ impl Receiver {
             collector: Collector::default(),
             peer_window: None,
             told_window: None,
+            window_was_asked: false,
+            tls_follows: false,
             linemode: None,
             keys: Table::new(&config.special_characters),
             charset: None,
@@ -94,6 +100,10 @@ impl Receiver {
         }
         for (side, options) in [(Side::Local, self.config.offer), (Side::Remote, self.config.ask)] {
             for option in options.iter() {
+                if side == Side::Local && option == OptionCode::NAWS && self.config.window.is_none() {
+                    self.window_was_asked = true;
+                    continue;
+                }
                 let said = self.negotiator.enable(side, option);
                 self.say(option, said);
             }
@@ -195,6 +205,7 @@ impl Receiver {
         match (change, side) {
             (Change::Enabled, Side::Local) => self.enabled_here(option),
             (Change::Enabled, Side::Remote) => self.enabled_there(option),
+            (Change::Declined, Side::Local) if option == OptionCode::NAWS => self.window_was_asked = true,
             (Change::Disabled, _) if option == OptionCode::LINEMODE => self.linemode = None,
             (Change::Disabled, Side::Local) if option == OptionCode::NAWS => self.told_window = None,
             _ => {}
@@ -280,6 +291,7 @@ impl Receiver {
                 }
             }
             Subnegotiation::Linemode(linemode) => self.linemode(linemode, here),
+            Subnegotiation::StartTls(_) => self.tls_follows = true,
             _ => {}
         }
     }

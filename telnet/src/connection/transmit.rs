@@ -3,9 +3,8 @@
 use alloc::{collections::VecDeque, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
-use memchr::memchr;
 
-use super::{Backspace, receive::Receiver};
+use super::receive::Receiver;
 use crate::{
     Command, OptionCode, Side, Subnegotiation, Token, Verb,
     newline::{self, Outgoing},
@@ -181,8 +180,15 @@ impl Receiver {
     }
 
     pub(super) fn resize(&mut self, size: WindowSize) {
-        self.config.window = Some(size);
+        let is_first = self.config.window.replace(size).is_none();
         self.slots.window = true;
+        if is_first && self.config.policy.local.contains(OptionCode::NAWS) {
+            self.negotiator.allow(Side::Local, OptionCode::NAWS);
+            if self.window_was_asked {
+                let said = self.negotiator.enable(Side::Local, OptionCode::NAWS);
+                self.say(OptionCode::NAWS, said);
+            }
+        }
     }
 
     pub(super) fn room(&self) -> usize {
@@ -195,21 +201,9 @@ impl Receiver {
         if length > 0 {
             let binary = self.negotiator.is_on(Side::Local, OptionCode::BINARY);
             let mode = if binary { Outgoing::Raw } else { self.config.outgoing };
-            self.output.data(self.with_backspace(taken), mode);
+            self.output.data(taken, mode);
         }
         length
-    }
-
-    fn with_backspace(&self, data: Bytes) -> Bytes {
-        let (from, to) = match self.config.backspace {
-            Backspace::AsIs => return data,
-            Backspace::Delete => (0x08, 0x7F),
-            Backspace::ControlH => (0x7F, 0x08),
-        };
-        match memchr(from, &data) {
-            None => data,
-            Some(_) => data.iter().map(|byte| if *byte == from { to } else { *byte }).collect(),
-        }
     }
 }
 

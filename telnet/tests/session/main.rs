@@ -4,6 +4,7 @@
 mod codec;
 mod commands;
 mod history;
+mod keyboard;
 mod negotiator;
 mod newlines;
 mod options;

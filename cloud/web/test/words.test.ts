@@ -28,9 +28,9 @@ test("the permission that is missing is named", () => {
   );
 });
 
-test("whose password was wrong depends on who refused it", () => {
-  assert.match(say(problem("auth-failed", { hop: "operator" })), /^User name or password/);
-  assert.match(say(problem("auth-failed", { hop: "target" }), { target: "hmi:5900" }), /^hmi:5900 refused/);
+test("whose password was wrong is said", () => {
+  assert.match(say(problem("auth-failed")), /^User name or password/);
+  assert.match(say(problem("target-sign-in"), { target: "hmi:5900" }), /^hmi:5900 refused/);
 });
 
 test("names in failures cannot turn the text around them", () => {

@@ -140,7 +140,7 @@ function Ended(props: Place & { connection: Connection; state: Extract<State, { 
     if (problem?.code === "device-offline") void call<Device>("GET", `/devices/${id(device.id)}`).then(setNow, () => undefined);
   }, [problem]);
   const mayEdit = device.permissions.includes("remote-access-admin");
-  const aboutEndpoint = problem?.hop === "target" || problem?.code === "policy-denied" || problem?.code === "protocol-mismatch";
+  const aboutEndpoint = problem?.hop === "target" || problem?.code === "policy-denied";
   const around = { device: device.name, target: connection.target ?? `${endpoint.host}:${endpoint.port}`, seen: seen(now) };
   return (
     <div class="curtain ended">

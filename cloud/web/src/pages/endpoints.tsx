@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { call, callAll, id } from "../api/call.ts";
 import { useLoaded } from "../api/loaded.ts";
-import type { About, Device, Endpoint, Page, Session } from "../api/model.ts";
+import { PROTOCOLS, type About, type Device, type Endpoint, type Page, type Session } from "../api/model.ts";
 import { Button, Link, Name, Status } from "../parts/button.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
@@ -32,7 +32,7 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
   const tab: Route = { page: "device", device: device.id, tab: "remote-access" };
   const open = (dialog: EndpointDialog) => go({ ...tab, dialog });
   const close = () => go(tab, true);
-  const protocols = about.data?.protocols ?? ["VNC", "PASSTHROUGH"];
+  const protocols = PROTOCOLS.filter((protocol) => about.data?.protocols.includes(protocol));
 
   const adding = mayAdmin && (
     <Button kind="primary" icon="add" hotkey="n" onClick={() => open({ kind: "new" })}>{words.add}</Button>
@@ -65,7 +65,7 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
             ) : (
               <EndpointTable {...{ device, endpoints, mayConnect, mayAdmin, open }} ask={(what, endpoint) => setAsked({ what, endpoint })} />
             )}
-            {dialog && mayAdmin && (
+            {dialog && mayAdmin && about.data && (
               <EndpointForm
                 device={device}
                 dialog={dialog}

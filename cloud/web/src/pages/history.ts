@@ -89,7 +89,7 @@ export function reason({ operation, session }: Entry, device: string): string {
   if (session?.end) return text.ended[session.end];
   if (operation.status !== "FAILED") return "";
   if (operation.failure === "device-offline") return text.control.wasOffline(plain(device));
-  const problem = { title: operation.failure ?? "", status: 0, detail: operation.detail ?? "", code: operation.failure ?? "internal", hop: "target" as const, remedy: "" };
+  const problem = { title: operation.failure ?? "", status: 0, detail: operation.detail ?? "", code: operation.failure ?? "internal", hop: "cloud" as const, remedy: "" };
   return say(problem, { device, target: operation.target ?? undefined });
 }
 

@@ -49,9 +49,9 @@ const ended: Record<SessionEnd, string> = {
 
 const testStep: Record<TestStep, string> = {
   device: "The device answers",
-  target: "The target accepts the connection",
+  target: "The target is connected",
   protocol: "It speaks the protocol",
-  "sign-in": "It lets us in",
+  "sign-in": "The sign-in is accepted",
 };
 
 const hop: Record<Hop, string> = {

@@ -72,11 +72,16 @@ fn build(out: &Path) -> Result<PathBuf, String> {
     let place = out.join("web");
     let copied = copy_sources(&place).map_err(|error| format!("cannot copy its sources: {error}"));
     copied?;
-    let is_installed = matches!((fs::read(place.join(LOCK)), fs::read(place.join(INSTALLED))), (Ok(a), Ok(b)) if a == b);
+    let is_installed =
+        matches!((fs::read(place.join(LOCK)), fs::read(place.join(INSTALLED))), (Ok(a), Ok(b)) if a == b);
     if !is_installed {
         let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
         // The lock has the hash of every package; no script of any of them is run.
-        run(&place, npm, &["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"])?;
+        run(
+            &place,
+            npm,
+            &["ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"],
+        )?;
         fs::copy(place.join(LOCK), place.join(INSTALLED)).map_err(|error| error.to_string())?;
     }
     run(&place, "node", &["build.mjs", "dist"])?;

@@ -85,10 +85,11 @@ fn index(headers: &HeaderMap) -> Response {
 /// The file, compressed if there is a form of it that the browser takes.
 fn encoded(name: &str, plain: Bytes, keep: HeaderValue, headers: &HeaderMap) -> Response {
     let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let compressed = ENCODINGS.iter().filter(|(encoding, _)| accepts(accepted, encoding)).find_map(|(encoding, end)| {
-        let file = file(&format!("{name}{end}"))?;
-        Some((file.content, HeaderValue::from_static(encoding)))
-    });
+    let compressed =
+        ENCODINGS.iter().filter(|(encoding, _)| accepts(accepted, encoding)).find_map(|(encoding, end)| {
+            let file = file(&format!("{name}{end}"))?;
+            Some((file.content, HeaderValue::from_static(encoding)))
+        });
     let (content, encoding) = match compressed {
         Some((content, encoding)) => (content, Some(encoding)),
         None => (plain, None),

@@ -10,6 +10,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, id, problemFrom, unreachable } from "../api/call.ts";
 import type { ConnectTicket, Problem } from "../api/model.ts";
+import { text } from "../text/en.ts";
 import { dial, type Line, type Word } from "./line.ts";
 import { passes, pauseSeconds } from "./retry.ts";
 
@@ -49,6 +50,7 @@ export interface Viewer {
 
 const PING_MS = 2000;
 const UNSTABLE_MS = 3000;
+const DEAD_MS = 30_000;
 
 export function useConnection(device: string, endpoint: string, viewOnlyWished: boolean, viewer: Viewer): Connection {
   const [state, setState] = useState<State>({ at: "asking", since: Date.now() });
@@ -103,10 +105,13 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
         const mine = dial(
           ticket,
           (word) => (word.type === "pong" ? pinger.heard(word as Extract<Word, { type: "pong" }>) : heard(word)),
-          () => end(problem ?? unreachable()),
+          (by) => end(problem ?? (by === "viewer" ? unreadable() : unreachable())),
         );
         line.current = mine;
-        stopPinging = pinger.start(mine);
+        stopPinging = pinger.start(mine, () => {
+          end(unreachable());
+          mine.hangUp();
+        });
         letGo = latest.current.attach(mine);
       },
       (error: unknown) => end(problemFrom(error)),
@@ -152,7 +157,13 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
   };
 }
 
-/** Asks every two seconds how long an answer takes. */
+/** The viewer gave up: what came was not what it understands. */
+function unreadable(): Problem {
+  const { title, remedy } = text.screen.unreadable;
+  return { title, status: 0, detail: "", code: "viewer-failed", hop: "browser", remedy };
+}
+
+/** Asks every two seconds how long an answer takes; a line on which nothing at all comes any more is `dead`. */
 function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: boolean) => void) {
   const sent = new Map<number, number>();
   let next = 0;
@@ -166,9 +177,10 @@ function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: b
       setUnstable(false);
       setRoundTrip({ millis: Math.round(answered - at), deviceMillis: pong.device_ms });
     },
-    start(line: Line): () => void {
+    start(line: Line, dead: () => void): () => void {
       const ask = () => {
         const now = performance.now();
+        if (sent.size > 0 && now - line.heardAt >= DEAD_MS) return dead();
         const waited = Math.min(...sent.values(), now);
         if (now - waited >= UNSTABLE_MS && now - answered >= UNSTABLE_MS) setUnstable(true);
         sent.set(next, now);

@@ -7,6 +7,7 @@ import { call, id } from "../api/call.ts";
 import type { Device, Endpoint } from "../api/model.ts";
 import { ago } from "../moment.ts";
 import { Button, Link, Name, Status } from "../parts/button.tsx";
+import { Toasts } from "../parts/notice.tsx";
 import { plain } from "../plain.ts";
 import { text } from "../text/en.ts";
 import { say } from "../text/say.ts";
@@ -61,6 +62,7 @@ export function Frame(props: Place & {
         {!live && <Curtain device={device} endpoint={endpoint} connection={connection} />}
       </div>
       {live && props.below}
+      <Toasts />
     </main>
   );
 }

@@ -31,7 +31,7 @@ const { devices: words } = text;
 export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add: boolean }) {
   const load = (cursor: string | undefined, signal?: AbortSignal) =>
     call<Page<Device>>("GET", withQuery("/devices", { q, cursor, limit: PAGE }), undefined, signal);
-  const loaded = useLoaded((signal) => load(undefined, signal), [q]);
+  const loaded = useLoaded((signal) => load(undefined, signal), [q], true);
   const [more, setMore] = useState(false);
 
   useChanges((change) => {

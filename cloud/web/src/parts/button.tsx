@@ -109,14 +109,20 @@ export function Status({ kind, children }: { kind: "ok" | "bad" | "warn" | "busy
 /** Text to take away, with a button that does. */
 export function Copyable({ value, label }: { value: string; label: string }) {
   const [copied, setCopied] = useState(false);
+  const shown = useRef<HTMLPreElement>(null);
   const copy = async () => {
-    await navigator.clipboard.writeText(value);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
+    try {
+      await navigator.clipboard.writeText(value);
+      setCopied(true);
+      setTimeout(() => setCopied(false), 2000);
+    } catch {
+      // The browser does not let the page: then the reader's own keys have it marked.
+      if (shown.current) getSelection()?.selectAllChildren(shown.current);
+    }
   };
   return (
     <div class="copyable">
-      <pre tabIndex={0} aria-label={label}><code>{value}</code></pre>
+      <pre ref={shown} tabIndex={0} aria-label={label}><code>{value}</code></pre>
       <Button icon={copied ? "check" : "copy"} onClick={() => void copy()}>
         {copied ? text.common.copied : text.common.copy}
       </Button>

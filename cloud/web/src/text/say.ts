@@ -26,6 +26,7 @@ export function say(problem: Problem, around: Around = {}): string {
     case "device-replaced":
       return reasons[problem.code](device);
     case "target-refused":
+      return around.target === undefined ? inItsOwnWords(problem) : reasons["target-refused"](target);
     case "target-timeout":
     case "target-closed":
     case "target-protocol":

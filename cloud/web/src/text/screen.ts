@@ -59,5 +59,9 @@ export const screen = {
   more: "Tools",
   bell: "The device rings",
   byYou: "You disconnected.",
+  unreadable: {
+    title: "the viewer could not read what the device sent",
+    remedy: "Connect again; if it stays so, try another quality, or another VNC server on the device.",
+  },
   noViewer: "This protocol has no viewer in this page yet.",
 };

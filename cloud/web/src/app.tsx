@@ -33,14 +33,8 @@ const aboutPage = () => import("./pages/about.tsx").then(({ AboutPage }) => Abou
 
 function Framed({ shown }: { shown: Route }) {
   const main = useRef<HTMLElement>(null);
-  const first = useRef(true);
   const place = shown.page === "device" ? `${shown.page} ${shown.device}` : shown.page;
-  useEffect(() => {
-    // Whoever does not see the page change hears its heading.
-    if (!first.current) main.current?.querySelector("h1")?.focus();
-    first.current = false;
-    scrollTo(0, 0);
-  }, [place]);
+  useEffect(() => scrollTo(0, 0), [place]);
   return (
     <>
       <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>{text.common.skip}</a>

@@ -113,10 +113,14 @@ function withSearch(path: string, query: Record<string, string>): string {
 /** Where one is. */
 export const route = signal<Route>(DEVICES);
 
+/** Whether one has gone anywhere since the page was loaded. */
+export let hasMoved = false;
+
 /** Shows it; with `replace` the browser's Back skips what was shown before. */
 export function go(to: Route, replace = false): void {
   if (replace) history.replaceState(null, "", href(to));
   else history.pushState(null, "", href(to));
+  hasMoved = true;
   route.value = to;
 }
 
@@ -125,6 +129,9 @@ export function follow(): void {
   const read = () => {
     route.value = parse(location.pathname, location.search);
   };
-  addEventListener("popstate", read);
+  addEventListener("popstate", () => {
+    hasMoved = true;
+    read();
+  });
   read();
 }

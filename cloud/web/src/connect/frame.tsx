@@ -75,8 +75,8 @@ function useToolBarChord(frame: { current: HTMLElement | null }, open: () => voi
       event.preventDefault();
       event.stopPropagation();
       open();
-      const target = frame.current?.querySelector<HTMLElement>(".tools button, .tools input, .tool-bar button");
-      requestAnimationFrame(() => target?.focus());
+      // Once the tools are unfolded.
+      requestAnimationFrame(() => frame.current?.querySelector<HTMLElement>(".tools :is(button, input:checked)")?.focus());
     };
     addEventListener("keydown", key, true);
     return () => removeEventListener("keydown", key, true);

@@ -50,7 +50,7 @@ export function KeyBar({ rfb, held }: { rfb: RFB; held: HeldKeys }) {
     if (now.length < 8 || now.length > 4 * GROUND.length) reset();
   };
   return (
-    <div class="key-bar" role="toolbar" aria-label={text.screen.keys}>
+    <div class="key-bar" role="toolbar" aria-label={text.screen.touchKeys}>
       {["Ctrl", "Alt"].map((name) => (
         <Button key={name} pressed={held.names.includes(name)} onClick={() => held.toggle(name)}>{name}</Button>
       ))}

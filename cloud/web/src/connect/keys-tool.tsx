@@ -51,7 +51,7 @@ export function KeysTool({ rfb, held }: { rfb: RFB; held: HeldKeys }) {
       {asking && (
         <Dialog title={words.combination} onClose={() => setAsking(false)}>
           <form onSubmit={(event) => { event.preventDefault(); setAsking(false); send(typed); }}>
-            <Input label={words.keys} hint={words.combinationHint} fault={fault} value={typed} onInput={setTyped} required autoFocus />
+            <Input label={words.combinationKeys} hint={words.combinationHint} fault={fault} value={typed} onInput={setTyped} required autoFocus />
             <footer>
               <Button onClick={() => setAsking(false)}>{text.common.cancel}</Button>
               <Button kind="primary" submit disabled={typeof found === "string"}>{words.send}</Button>

@@ -29,6 +29,8 @@ export const screen = {
   keys: "Keys",
   hold: (key: string) => `Hold ${key}`,
   combination: "Other combination",
+  combinationKeys: "Keys to press",
+  touchKeys: "Keys for touch",
   combinationHint: "Such as Ctrl+Alt+F2",
   combinationUnknown: (word: string) => `“${word}” is no key`,
   send: "Send",

@@ -60,8 +60,8 @@ impl Demo {
         let broken_port = broken.local_addr()?.port();
 
         let offers = vec![
-            Offer { name: "HMI screen", protocol: Protocol::Passthrough, port: vnc_port },
-            Offer { name: "Broken", protocol: Protocol::Passthrough, port: broken_port },
+            Offer { name: "HMI screen", protocol: Protocol::Vnc, port: vnc_port },
+            Offer { name: "Broken", protocol: Protocol::Vnc, port: broken_port },
         ];
         Ok(Self { offers, _servers: servers, _broken: broken })
     }
@@ -74,11 +74,17 @@ impl Demo {
             let host = Ipv4Addr::LOCALHOST.to_string();
             match endpoints.iter_mut().find(|endpoint| endpoint.name == *name) {
                 Some(endpoint) => {
-                    let change = UpdateEndpoint { name: None, host: Some(host), port: Some(*port) };
+                    let change = UpdateEndpoint { host: Some(host), port: Some(*port), ..UpdateEndpoint::default() };
                     *endpoint = api.patch(&["devices", &device.id, "endpoints", &endpoint.id], &change).await?;
                 }
                 None => {
-                    let wish = CreateEndpoint { name: (*name).into(), protocol: *protocol, host, port: *port };
+                    let wish = CreateEndpoint {
+                        name: (*name).into(),
+                        protocol: *protocol,
+                        host,
+                        port: *port,
+                        ..CreateEndpoint::default()
+                    };
                     endpoints.push(api.post(&path, &wish).await?);
                 }
             }

@@ -86,7 +86,7 @@ async fn serve(running: &Running, data_dir: &Path, demo: Option<&Demo>, output: 
     let started = async {
         let device = online(&api, &device_id).await?;
         let (endpoints, login_link) = match demo {
-            Some(demo) => (demo.offer(&api, &device).await?, Some(url.to_string())),
+            Some(demo) => (demo.offer(&api, &device).await?, Some(login_link(running, &url)?)),
             None => (offer(&api, &device, running.local_addr().port()).await?, None),
         };
         let started = Started {
@@ -143,6 +143,12 @@ fn lines(started: &Started<'_>) -> Vec<String> {
         lines.push(format!("Password of admin, shown this once: {}", password));
     }
     lines
+}
+
+/// Logs a browser of this machine in, which does not know the cloud's certificate.
+fn login_link(running: &Running, url: &CloudUrl) -> Result<String, Problem> {
+    let scheme = if url.is_loopback() { "http" } else { "https" };
+    Ok(format!("{scheme}://{}/{}", url.authority(), running.login_fragment()?))
 }
 
 /// The line of the demo: where to go, and what is there.

@@ -14,13 +14,20 @@ export interface Phase {
   view_only: boolean;
 }
 
-export type Word =
-  | Phase
-  | { type: "pong"; id: number; device_ms?: number }
-  /** The last before the close: what happened. */
-  | { type: "end"; problem: Problem }
-  /** What only one kind of viewer knows. */
-  | { type: string; [more: string]: unknown };
+export interface Pong {
+  type: "pong";
+  id: number;
+  device_ms?: number;
+}
+
+/** The last before the close: what happened. */
+export interface End {
+  type: "end";
+  problem: Problem;
+}
+
+/** What the cloud says on every connection; what it says on some only is not among these. */
+export type Word = Phase | Pong | End;
 
 /** A WebSocket as a viewer sees it: only the protocol's bytes. Plain, because noVNC looks for these names on it. */
 export interface Channel {

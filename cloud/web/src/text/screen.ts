@@ -8,14 +8,21 @@ export const screen = {
   asking: (device: string) => `Asking ${device} to connect …`,
   noAnswerYet: (device: string, seen: string) => `${device} has not answered yet. Last seen ${seen}.`,
   opening: (device: string, target: string) => `${device} is opening ${target} …`,
-  handshake: { VNC: "starting VNC handshake", SSH: "starting SSH handshake", TELNET: "starting Telnet session", PASSTHROUGH: "" },
+  handshake: {
+    VNC: "starting VNC handshake",
+    SSH: "starting SSH handshake",
+    TELNET: "starting Telnet session",
+    PASSTHROUGH: "",
+  },
   connected: "connected",
   unstable: "The network appears unstable (no answer for 3 s)",
   disconnected: "disconnected",
   size: (width: number, height: number) => `${width}×${height}`,
   roundTrip: (millis: number) => `${millis} ms`,
   roundTripSays: (millis: number, device: number | undefined) =>
-    device === undefined ? `Round trip to the cloud: ${millis} ms` : `Round trip to the cloud: ${millis} ms, on to the device: ${device} ms`,
+    device === undefined
+      ? `Round trip to the cloud: ${millis} ms`
+      : `Round trip to the cloud: ${millis} ms, on to the device: ${device} ms`,
   label: (endpoint: string) => `Screen of ${endpoint}. Press Ctrl+Alt+Shift for the tool bar.`,
   hint: "All keys go to the device. Ctrl+Alt+Shift brings you back to the tool bar.",
   gotIt: "Got it",

@@ -38,6 +38,7 @@ mod limits;
 mod listen;
 mod metrics;
 mod moment;
+mod page;
 mod random;
 mod relay;
 mod revocation;

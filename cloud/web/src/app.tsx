@@ -12,7 +12,8 @@ import { DevicesPage } from "./pages/devices.tsx";
 import { LoginPage } from "./pages/login.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
 import { Link } from "./parts/button.tsx";
-import { Empty, Loading, Notice, Toasts } from "./parts/notice.tsx";
+import { Heading } from "./parts/heading.tsx";
+import { Loading, Notice, Toasts } from "./parts/notice.tsx";
 import { DEVICES, route, type Route } from "./router.ts";
 import { Shortcuts } from "./shortcuts.tsx";
 import { text } from "./text/en.ts";
@@ -32,19 +33,26 @@ const aboutPage = () => import("./pages/about.tsx").then(({ AboutPage }) => Abou
 
 function Framed({ shown }: { shown: Route }) {
   const main = useRef<HTMLElement>(null);
-  const first = useRef(true);
   const place = shown.page === "device" ? `${shown.page} ${shown.device}` : shown.page;
-  useEffect(() => {
-    // Whoever does not see the page change hears its heading.
-    if (!first.current) main.current?.querySelector("h1")?.focus();
-    first.current = false;
-    scrollTo(0, 0);
-  }, [place]);
+  useEffect(() => scrollTo(0, 0), [place]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>{text.common.skip}</a>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        {text.common.skip}
+      </a>
       <Header />
-      {!hearing.value && <div class="strip"><Notice kind="warn">{text.frame.notHearing}</Notice></div>}
+      {!hearing.value && (
+        <div class="strip">
+          <Notice kind="warn">{text.frame.notHearing}</Notice>
+        </div>
+      )}
       <main id="main" ref={main} tabIndex={-1}>
         <Shown shown={shown} />
       </main>
@@ -59,7 +67,15 @@ function Shown({ shown }: { shown: Route }) {
     case "devices":
       return <DevicesPage q={shown.q} status={shown.status} add={shown.add} />;
     case "device":
-      return <DevicePage key={shown.device} id={shown.device} tab={shown.tab} dialog={shown.dialog} operation={shown.operation} />;
+      return (
+        <DevicePage
+          key={shown.device}
+          id={shown.device}
+          tab={shown.tab}
+          dialog={shown.dialog}
+          operation={shown.operation}
+        />
+      );
     case "audit":
       return <AuditPage />;
     case "settings":
@@ -68,9 +84,14 @@ function Shown({ shown }: { shown: Route }) {
       return <Later load={aboutPage} inputs={{}} />;
     default:
       return (
-        <Empty title={text.frame.notFound}>
-          <Link to={DEVICES} button>{text.frame.toDevices}</Link>
-        </Empty>
+        <>
+          <div class="heading">
+            <Heading title={text.frame.notFound}>{text.frame.notFound}</Heading>
+          </div>
+          <Link to={DEVICES} button>
+            {text.frame.toDevices}
+          </Link>
+        </>
       );
   }
 }
@@ -80,8 +101,16 @@ function Later<P extends object>({ load, inputs }: { load: () => Promise<Compone
   const [Part, setPart] = useState<ComponentType<P>>();
   const [failed, setFailed] = useState(false);
   useEffect(() => {
-    load().then((part) => setPart(() => part), () => setFailed(true));
+    load().then(
+      (part) => setPart(() => part),
+      () => setFailed(true),
+    );
   }, [load]);
-  if (failed) return <Notice kind="bad">{text.reasons.noAnswer}. {text.reasons.reload}</Notice>;
+  if (failed)
+    return (
+      <Notice kind="bad">
+        {text.reasons.noAnswer}. {text.reasons.reload}
+      </Notice>
+    );
   return Part ? <Part {...inputs} /> : <Loading />;
 }

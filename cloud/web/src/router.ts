@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import type { Protocol } from "./api/model.ts";
+import { PROTOCOLS, type Protocol } from "./api/model.ts";
 
 export const STATUSES = ["all", "online", "offline"] as const;
 export type Status = (typeof STATUSES)[number];
@@ -12,12 +12,10 @@ export const SECTIONS = ["account", "users", "user-groups", "device-groups", "pe
 export type Section = (typeof SECTIONS)[number];
 export const SCALES = ["fit", "actual", "resize"] as const;
 export type Scale = (typeof SCALES)[number];
-const PROTOCOLS: readonly Protocol[] = ["VNC", "SSH", "TELNET", "PASSTHROUGH"];
 
 /** The dialog over a device's endpoints. */
 export type EndpointDialog =
-  | { kind: "new"; protocol?: Protocol | undefined; from?: string | undefined }
-  | { kind: "edit"; endpoint: string };
+  { kind: "new"; protocol?: Protocol | undefined; from?: string | undefined } | { kind: "edit"; endpoint: string };
 
 export type Route =
   | { page: "devices"; q: string; status: Status; add: boolean }
@@ -35,7 +33,10 @@ export function parse(path: string, search: string): Route {
   const query = new URLSearchParams(search);
   let parts: string[];
   try {
-    parts = path.split("/").filter((part) => part !== "").map(decodeURIComponent);
+    parts = path
+      .split("/")
+      .filter((part) => part !== "")
+      .map(decodeURIComponent);
   } catch {
     return { page: "unknown" };
   }
@@ -46,10 +47,21 @@ export function parse(path: string, search: string): Route {
       return DEVICES;
     case "devices":
       if (second !== undefined) return device(second, third ?? "remote-access", rest, query);
-      return { page: "devices", q: query.get("q") ?? "", status: oneOf(STATUSES, query.get("status")), add: query.has("add") };
+      return {
+        page: "devices",
+        q: query.get("q") ?? "",
+        status: oneOf(STATUSES, query.get("status")),
+        add: query.has("add"),
+      };
     case "connect":
       if (second === undefined || third === undefined || rest.length > 0) return { page: "unknown" };
-      return { page: "connect", device: second, endpoint: third, view: query.get("view") === "1", scale: oneOf(SCALES, query.get("scale")) };
+      return {
+        page: "connect",
+        device: second,
+        endpoint: third,
+        view: query.get("view") === "1",
+        scale: oneOf(SCALES, query.get("scale")),
+      };
     case "settings":
       if (third !== undefined) return { page: "unknown" };
       return { page: "settings", section: oneOf(SECTIONS, second ?? null) };
@@ -84,11 +96,16 @@ function oneOf<T extends string>(words: readonly [T, ...T[]], word: string | nul
 export function href(route: Route): string {
   switch (route.page) {
     case "devices":
-      return withSearch("/devices", { q: route.q, status: route.status === "all" ? "" : route.status, add: route.add ? "1" : "" });
+      return withSearch("/devices", {
+        q: route.q,
+        status: route.status === "all" ? "" : route.status,
+        add: route.add ? "1" : "",
+      });
     case "device": {
       const base = `/devices/${encodeURIComponent(route.device)}/${route.tab}`;
       const { dialog } = route;
-      if (dialog?.kind === "new") return withSearch(`${base}/new`, { protocol: dialog.protocol ?? "", from: dialog.from ?? "" });
+      if (dialog?.kind === "new")
+        return withSearch(`${base}/new`, { protocol: dialog.protocol ?? "", from: dialog.from ?? "" });
       if (dialog?.kind === "edit") return `${base}/${encodeURIComponent(dialog.endpoint)}/edit`;
       return withSearch(base, { op: route.operation ?? "" });
     }
@@ -114,10 +131,14 @@ function withSearch(path: string, query: Record<string, string>): string {
 /** Where one is. */
 export const route = signal<Route>(DEVICES);
 
+/** Whether one has gone anywhere since the page was loaded. */
+export let hasMoved = false;
+
 /** Shows it; with `replace` the browser's Back skips what was shown before. */
 export function go(to: Route, replace = false): void {
   if (replace) history.replaceState(null, "", href(to));
   else history.pushState(null, "", href(to));
+  hasMoved = true;
   route.value = to;
 }
 
@@ -126,6 +147,9 @@ export function follow(): void {
   const read = () => {
     route.value = parse(location.pathname, location.search);
   };
-  addEventListener("popstate", read);
+  addEventListener("popstate", () => {
+    hasMoved = true;
+    read();
+  });
   read();
 }

@@ -15,7 +15,7 @@ async fn the_terminal_has_its_size_and_follows_it() {
         config.terminal = Some(Terminal { kind: "vt220".into(), size: WindowSize { columns: 132, rows: 43 } });
         // Tells each change of size as soon as the kernel tells it.
         let script =
-            "trap 'echo now $(stty size).' WINCH; echo at first $(stty size) $TERM.; while :; do read line; done";
+            "trap 'echo now $(stty size).' WINCH; echo at first $(stty size) $TERM.; while [ -t 0 ]; do read line; done";
         let mut operator = Operator::connect(server.dial(), command(config, script, true));
         operator.ready_anywhere().await;
 
@@ -137,7 +137,7 @@ async fn without_a_terminal_the_two_outputs_are_apart_and_the_input_ends() {
 async fn signals_reach_the_program_and_its_end_is_told() {
     // OpenSSH passes signals on to users other than its own only, and here they are the same.
     let server = Server::dropbear();
-    let script = "trap 'echo term; kill -KILL $$' TERM; echo go; while :; do sleep 0.01; done";
+    let script = "trap 'echo term; kill -KILL $$' TERM; echo go; while kill -0 $PPID; do sleep 0.01; done";
     let mut operator = Operator::connect(server.dial(), command(server.config(), script, false));
     operator.ready_anywhere().await;
     operator.until(b"go\n").await;
@@ -201,7 +201,7 @@ fn cksum(bytes: &[u8]) -> String {
 async fn disconnecting_ends_the_program_and_the_session_ends_well() {
     let server = Server::openssh(&[]);
     let gone = server.path("gone");
-    let script = format!("trap 'echo yes > {}' HUP; echo go; while :; do sleep 0.01; done", gone.display());
+    let script = format!("trap 'echo yes > {}; exit' HUP; echo go; while kill -0 $PPID; do sleep 0.01; done", gone.display());
     let mut operator = Operator::connect(server.dial(), command(server.config(), &script, true));
     operator.ready().await;
     operator.until(b"go\r\n").await;

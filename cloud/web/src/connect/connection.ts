@@ -10,7 +10,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, id, problemFrom, unreachable } from "../api/call.ts";
 import type { ConnectTicket, Problem } from "../api/model.ts";
-import { dial, type Line, type Word } from "./line.ts";
+import { text } from "../text/en.ts";
+import { dial, type Line, type Phase, type Pong, type Word } from "./line.ts";
 import { passes, pauseSeconds } from "./retry.ts";
 
 export type State =
@@ -25,15 +26,18 @@ export interface RoundTrip {
   deviceMillis: number | undefined;
 }
 
-export interface Connection {
-  state: State;
-  roundTrip: RoundTrip | undefined;
-  /** No answer for some seconds. */
-  unstable: boolean;
+interface About {
   /** The cloud lets nothing through to the device. */
   viewOnly: boolean;
   operation: string | undefined;
   target: string | undefined;
+}
+
+export interface Connection extends About {
+  state: State;
+  roundTrip: RoundTrip | undefined;
+  /** No answer for some seconds. */
+  unstable: boolean;
   reconnect(): void;
   disconnect(): void;
   /** Stops the countdown. */
@@ -44,20 +48,22 @@ export interface Connection {
 export interface Viewer {
   attach(line: Line): () => void;
   /** Words that are not about every connection. */
-  heard?(word: Word): void;
+  heard?(word: object): void;
 }
 
 const PING_MS = 2000;
 const UNSTABLE_MS = 3000;
+const DEAD_MS = 30_000;
 
 export function useConnection(device: string, endpoint: string, viewOnlyWished: boolean, viewer: Viewer): Connection {
   const [state, setState] = useState<State>({ at: "asking", since: Date.now() });
   const [roundTrip, setRoundTrip] = useState<RoundTrip>();
   const [unstable, setUnstable] = useState(false);
-  const [about, setAbout] = useState<{ viewOnly: boolean; operation?: string; target?: string }>({ viewOnly: viewOnlyWished });
+  const [about, setAbout] = useState<About>({ viewOnly: viewOnlyWished, operation: undefined, target: undefined });
   const [attempt, setAttempt] = useState(0);
   const failures = useRef(0);
   const line = useRef<Line>(undefined);
+  const endNow = useRef<(reason: Problem | undefined) => void>(undefined);
   const latest = useRef(viewer);
   latest.current = viewer;
 
@@ -75,36 +81,44 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
       const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
       setState({ at: "ended", problem: reason, again });
     };
+    endNow.current = end;
     const heard = (word: Word) => {
-      if (word.type === "phase") {
-        const phase = word as Extract<Word, { type: "phase" }> & { phase: string };
-        setAbout((old) => ({ ...old, viewOnly: phase.view_only, operation: phase.operation_id, ...(phase.target ? { target: phase.target } : {}) }));
-        if (phase.phase === "opening") setState({ at: "opening", target: phase.target ?? "" });
-        if (phase.phase === "handshake") setState({ at: "handshake" });
-        if (phase.phase === "connected") {
-          failures.current = 0;
-          setState({ at: "connected" });
-        }
-      } else if (word.type === "end") {
-        problem = word.problem as Problem;
-      } else if (word.type !== "pong") {
-        latest.current.heard?.(word);
+      switch (word.type) {
+        case "phase":
+          return reached(word);
+        case "pong":
+          return pinger.heard(word);
+        case "end":
+          problem = word.problem;
+          return;
+        default:
+          latest.current.heard?.(word);
       }
     };
+    const reached = ({ phase, operation_id, view_only, target }: Phase) => {
+      setAbout((old) => ({ viewOnly: view_only, operation: operation_id, target: target ?? old.target }));
+      if (phase === "opening") setState({ at: "opening", target: target ?? "" });
+      if (phase === "handshake") setState({ at: "handshake" });
+      if (phase === "connected") {
+        failures.current = 0;
+        setState({ at: "connected" });
+      }
+    };
+    const pinger = pings(setRoundTrip, setUnstable);
 
     setState({ at: "asking", since: Date.now() });
     setRoundTrip(undefined);
-    call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, { view_only: viewOnlyWished }).then(
+    call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, {
+      view_only: viewOnlyWished,
+    }).then(
       (ticket) => {
         if (over) return;
-        const pinger = pings(setRoundTrip, setUnstable);
-        const mine = dial(
-          ticket,
-          (word) => (word.type === "pong" ? pinger.heard(word as Extract<Word, { type: "pong" }>) : heard(word)),
-          () => end(problem ?? unreachable()),
-        );
+        const mine = dial(ticket, heard, (by) => end(problem ?? (by === "viewer" ? unreadable() : unreachable())));
         line.current = mine;
-        stopPinging = pinger.start(mine);
+        stopPinging = pinger.start(mine, () => {
+          end(unreachable());
+          mine.hangUp();
+        });
         letGo = latest.current.attach(mine);
       },
       (error: unknown) => end(problemFrom(error)),
@@ -138,25 +152,29 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     state,
     roundTrip,
     unstable,
-    viewOnly: about.viewOnly,
-    operation: about.operation,
-    target: about.target,
+    ...about,
     reconnect,
     disconnect() {
-      setState({ at: "ended", problem: undefined, again: undefined });
+      endNow.current?.(undefined);
       line.current?.hangUp();
     },
     stay: () => setState((old) => (old.at === "ended" ? { ...old, again: undefined } : old)),
   };
 }
 
-/** Asks every two seconds how long an answer takes. */
+/** The viewer gave up: what came was not what it understands. */
+function unreadable(): Problem {
+  const { title, remedy } = text.screen.unreadable;
+  return { title, status: 0, detail: "", code: "viewer-failed", hop: "browser", remedy };
+}
+
+/** Asks every two seconds how long an answer takes; a line on which nothing at all comes any more is `dead`. */
 function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: boolean) => void) {
   const sent = new Map<number, number>();
   let next = 0;
   let answered = performance.now();
   return {
-    heard(pong: { id: number; device_ms?: number }) {
+    heard(pong: Pong) {
       const at = sent.get(pong.id);
       if (at === undefined) return;
       sent.clear();
@@ -164,9 +182,10 @@ function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: b
       setUnstable(false);
       setRoundTrip({ millis: Math.round(answered - at), deviceMillis: pong.device_ms });
     },
-    start(line: Line): () => void {
+    start(line: Line, dead: () => void): () => void {
       const ask = () => {
         const now = performance.now();
+        if (sent.size > 0 && now - line.heardAt >= DEAD_MS) return dead();
         const waited = Math.min(...sent.values(), now);
         if (now - waited >= UNSTABLE_MS && now - answered >= UNSTABLE_MS) setUnstable(true);
         sent.set(next, now);

@@ -7,6 +7,7 @@ import { call, id } from "../api/call.ts";
 import type { Device, Endpoint } from "../api/model.ts";
 import { ago } from "../moment.ts";
 import { Button, Link, Name, Status } from "../parts/button.tsx";
+import { Toasts } from "../parts/notice.tsx";
 import { plain } from "../plain.ts";
 import { text } from "../text/en.ts";
 import { say } from "../text/say.ts";
@@ -23,14 +24,16 @@ interface Place {
   endpoint: Endpoint;
 }
 
-export function Frame(props: Place & {
-  connection: Connection;
-  /** What the viewer has to say of its size. */
-  size: string | undefined;
-  tools: ComponentChildren;
-  children: ComponentChildren;
-  below?: ComponentChildren;
-}) {
+export function Frame(
+  props: Place & {
+    connection: Connection;
+    /** What the viewer has to say of its size. */
+    size: string | undefined;
+    tools: ComponentChildren;
+    children: ComponentChildren;
+    below?: ComponentChildren;
+  },
+) {
   const { device, endpoint, connection } = props;
   const frame = useRef<HTMLElement>(null);
   const [open, setOpen] = useState(false);
@@ -39,19 +42,38 @@ export function Frame(props: Place & {
   return (
     <main class={open ? "connect open" : "connect"} ref={frame}>
       <div class="tool-bar" role="toolbar" aria-label={words.toolBar}>
-        <Link button kind="quiet" icon="back" label={words.toDevice} to={{ page: "device", device: device.id, tab: "remote-access" }} />
-        <h1><Name>{endpoint.name}</Name> <span class="soft">· <Name>{device.name}</Name></span></h1>
-        <p class="state" role="status" aria-live="polite">
-          <Status kind={kindOf(connection)}>{connection.unstable && live ? words.unstable : stateText(connection.state, device, endpoint)}</Status>
-        </p>
-        {live && props.size !== undefined && <span class="size">{props.size}</span>}
-        {live && connection.roundTrip && <Badge {...connection.roundTrip} />}
-        <span class="grow" />
-        <Button kind="quiet" icon="menu" label={words.more} pressed={open} onClick={() => setOpen(!open)} />
+        <div class="head">
+          <Link
+            button
+            kind="quiet"
+            icon="back"
+            label={words.toDevice}
+            to={{ page: "device", device: device.id, tab: "remote-access" }}
+          />
+          <h1>
+            <Name>{endpoint.name}</Name>{" "}
+            <span class="soft">
+              · <Name>{device.name}</Name>
+            </span>
+          </h1>
+          <p class="state" role="status" aria-live="polite">
+            <Status kind={kindOf(connection)}>
+              {connection.unstable && live ? words.unstable : stateText(connection.state, device, endpoint)}
+            </Status>
+          </p>
+          {live && props.size !== undefined && <span class="size">{props.size}</span>}
+          {live && connection.roundTrip && <Badge {...connection.roundTrip} />}
+          <span class="grow" />
+          <Button kind="quiet" icon="menu" label={words.more} pressed={open} onClick={() => setOpen(!open)} />
+        </div>
         <div class="tools">
           {live && props.tools}
           <FullScreenButton frame={frame} />
-          {connection.state.at !== "ended" && <Button icon="unplug" onClick={connection.disconnect}>{words.disconnect}</Button>}
+          {connection.state.at !== "ended" && (
+            <Button icon="unplug" onClick={connection.disconnect}>
+              {words.disconnect}
+            </Button>
+          )}
         </div>
       </div>
       <div class={live && !connection.unstable ? "stage" : "stage dim"}>
@@ -59,6 +81,7 @@ export function Frame(props: Place & {
         {!live && <Curtain device={device} endpoint={endpoint} connection={connection} />}
       </div>
       {live && props.below}
+      <Toasts />
     </main>
   );
 }
@@ -67,12 +90,15 @@ export function Frame(props: Place & {
 function useToolBarChord(frame: { current: HTMLElement | null }, open: () => void): void {
   useEffect(() => {
     const key = (event: KeyboardEvent) => {
-      if (!(event.ctrlKey && event.altKey && event.shiftKey) || !["Control", "Alt", "Shift"].includes(event.key)) return;
+      if (!(event.ctrlKey && event.altKey && event.shiftKey) || !["Control", "Alt", "Shift"].includes(event.key))
+        return;
       event.preventDefault();
       event.stopPropagation();
       open();
-      const target = frame.current?.querySelector<HTMLElement>(".tools button, .tools input, .tool-bar button");
-      requestAnimationFrame(() => target?.focus());
+      // Once the tools are unfolded.
+      requestAnimationFrame(() =>
+        frame.current?.querySelector<HTMLElement>(".tools :is(button, input:checked)")?.focus(),
+      );
     };
     addEventListener("keydown", key, true);
     return () => removeEventListener("keydown", key, true);
@@ -104,7 +130,11 @@ function stateText(state: State, device: Device, endpoint: Endpoint): string {
 function Badge({ millis, deviceMillis }: RoundTrip) {
   const kind = millis > VERY_SLOW_MS ? "bad" : millis > SLOW_MS ? "warn" : "ok";
   const says = words.roundTripSays(millis, deviceMillis === undefined ? undefined : Math.round(deviceMillis));
-  return <span class={`badge ${kind}`} title={says} aria-label={says} role="img">{words.roundTrip(millis)}</span>;
+  return (
+    <span class={`badge ${kind}`} title={says} aria-label={says} role="img">
+      {words.roundTrip(millis)}
+    </span>
+  );
 }
 
 /** Over the last picture: what is being waited for, or why it ended and what can be done. */
@@ -135,11 +165,16 @@ function Ended(props: Place & { connection: Connection; state: Extract<State, { 
   const { problem } = state;
   useEffect(() => {
     // When it was last seen is known only now.
-    if (problem?.code === "device-offline") void call<Device>("GET", `/devices/${id(device.id)}`).then(setNow, () => undefined);
+    if (problem?.code === "device-offline")
+      void call<Device>("GET", `/devices/${id(device.id)}`).then(setNow, () => undefined);
   }, [problem]);
   const mayEdit = device.permissions.includes("remote-access-admin");
-  const aboutEndpoint = problem?.hop === "target" || problem?.code === "policy-denied" || problem?.code === "protocol-mismatch";
-  const around = { device: device.name, target: connection.target ?? `${endpoint.host}:${endpoint.port}`, seen: seen(now) };
+  const aboutEndpoint = problem?.hop === "target" || problem?.code === "policy-denied";
+  const around = {
+    device: device.name,
+    target: connection.target ?? `${endpoint.host}:${endpoint.port}`,
+    seen: seen(now),
+  };
   return (
     <div class="curtain ended">
       <div class="card" role="alert">
@@ -147,17 +182,38 @@ function Ended(props: Place & { connection: Connection; state: Extract<State, { 
         {problem && <p class="soft mono">{problem.code}</p>}
         {state.again !== undefined && (
           <p class="countdown">
-            {words.reconnecting(state.again)} <Button kind="quiet" onClick={connection.stay}>{words.cancel}</Button>
+            {words.reconnecting(state.again)}{" "}
+            <Button kind="quiet" onClick={connection.stay}>
+              {words.cancel}
+            </Button>
           </p>
         )}
         <footer>
           {connection.operation !== undefined && (
-            <Link button kind="quiet" to={{ page: "device", device: device.id, tab: "control", operation: connection.operation }}>{words.openOperation}</Link>
+            <Link
+              button
+              kind="quiet"
+              to={{ page: "device", device: device.id, tab: "control", operation: connection.operation }}
+            >
+              {words.openOperation}
+            </Link>
           )}
           {aboutEndpoint && mayEdit && (
-            <Link button to={{ page: "device", device: device.id, tab: "remote-access", dialog: { kind: "edit", endpoint: endpoint.id } }}>{words.editEndpoint}</Link>
+            <Link
+              button
+              to={{
+                page: "device",
+                device: device.id,
+                tab: "remote-access",
+                dialog: { kind: "edit", endpoint: endpoint.id },
+              }}
+            >
+              {words.editEndpoint}
+            </Link>
           )}
-          <Button kind="primary" autoFocus onClick={connection.reconnect}>{words.reconnect}</Button>
+          <Button kind="primary" autoFocus onClick={connection.reconnect}>
+            {words.reconnect}
+          </Button>
         </footer>
       </div>
     </div>

@@ -5,8 +5,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Button } from "../parts/button.tsx";
 import { Choice } from "../parts/field.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { Menu } from "../parts/menu.tsx";
-import { toast, Toasts } from "../parts/notice.tsx";
+import { toast } from "../parts/notice.tsx";
 import { plain } from "../plain.ts";
 import { go, route, SCALES, type Scale } from "../router.ts";
 import { text } from "../text/en.ts";
@@ -42,9 +43,11 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     const at = target.current;
     if (!at) return () => undefined;
     const made = new RFB(at, line.channel);
-    const canvas = at.querySelector<HTMLCanvasElement>("div:last-child > canvas");
+    const canvas = at.querySelector<HTMLCanvasElement>(":scope > div > canvas");
     const stop = canvas ? prepare(canvas, plain(endpoint.name), setSize) : () => undefined;
     made.background = "transparent";
+    let letGo = false;
+    let isOver = false;
     made.addEventListener("connect", () => {
       // What was left of the connection before this one.
       for (const old of at.querySelectorAll(":scope > canvas")) old.remove();
@@ -52,6 +55,9 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
       made.focus({ preventScroll: true });
     });
     made.addEventListener("disconnect", () => {
+      isOver = true;
+      // By now another may be in its place.
+      if (letGo) return;
       setRfb(undefined);
       // noVNC takes its picture away: the last one stays, under the curtain.
       if (canvas && canvas.width > 0) at.replaceChildren(canvas);
@@ -59,8 +65,10 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     made.addEventListener("clipboard", ({ detail }) => clipboard.received(detail.text));
     made.addEventListener("bell", () => toast(words.bell));
     return () => {
+      letGo = true;
       stop();
-      made.disconnect();
+      setRfb(undefined);
+      if (!isOver) made.disconnect();
     };
   };
   const connection = useConnection(device.id, endpoint.id, view, { attach });
@@ -85,16 +93,20 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
       <Choice
         label={words.scale.title}
         value={scale}
-        options={SCALES.map((value) => ({ value, label: words.scale[value] }))}
+        options={SCALES.map((value) => ({ value, label: words.scale[value], title: words.scaleSays[value] }))}
         onChange={(now: Scale) => {
           if (route.value.page === "connect") go({ ...route.value, scale: now }, true);
         }}
       />
       {mayType && <KeysTool rfb={rfb} held={held} />}
       {mayType && <ClipboardTool clipboard={clipboard} />}
-      <Button icon="eye" pressed={watching || forced} disabled={forced} onClick={() => setWatching(!watching)}>
-        {forced ? words.viewOnlyForced : words.viewOnly}
-      </Button>
+      {forced ? (
+        <span class="tag">
+          <Icon name="eye" /> {words.viewOnlyForced}
+        </span>
+      ) : (
+        <Button icon="eye" label={words.viewOnly} pressed={watching} onClick={() => setWatching(!watching)} />
+      )}
       <Menu
         label={words.quality}
         text={words.quality}
@@ -108,13 +120,10 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     </>
   );
   return (
-    <>
-      <Frame {...{ device, endpoint, connection, size, tools }} below={mayType && <KeyBar rfb={rfb} held={held} />}>
-        <div class={`screen ${scale}`} ref={target} />
-        {mayType && <Hint />}
-      </Frame>
-      <Toasts />
-    </>
+    <Frame {...{ device, endpoint, connection, size, tools }} below={mayType && <KeyBar rfb={rfb} held={held} />}>
+      <div class="screen" ref={target} />
+      {mayType && <Hint />}
+    </Frame>
   );
 }
 
@@ -136,7 +145,11 @@ function useWakeLock(on: boolean): void {
     if (!on || !("wakeLock" in navigator)) return;
     let lock: WakeLockSentinel | undefined;
     const take = () => {
-      if (!document.hidden) void navigator.wakeLock.request("screen").then((taken) => (lock = taken), () => undefined);
+      if (!document.hidden)
+        void navigator.wakeLock.request("screen").then(
+          (taken) => (lock = taken),
+          () => undefined,
+        );
     };
     take();
     document.addEventListener("visibilitychange", take);

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
+import { hasMoved } from "../router.ts";
 import { text } from "../text/en.ts";
 
 /** The heading of a page, which takes the focus when one comes to it, and the document's title. */
@@ -8,5 +9,14 @@ export function Heading({ children, title }: { children: ComponentChildren; titl
   useEffect(() => {
     document.title = `${title} · ${text.product}`;
   }, [title]);
-  return <h1 tabIndex={-1}>{children}</h1>;
+  // Whoever does not see the page change hears its heading.
+  const element = useRef<HTMLHeadingElement>(null);
+  useLayoutEffect(() => {
+    if (hasMoved) element.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <h1 ref={element} tabIndex={-1}>
+      {children}
+    </h1>
+  );
 }

@@ -9,8 +9,8 @@ export interface Column<T> {
   /** Also what stands before the cell on a narrow screen. */
   head: string;
   cell: (item: T) => ComponentChildren;
-  /** `name`: first and heaviest; `end`: buttons at the end; `number`: figures under each other. */
-  kind?: "name" | "end" | "number" | "mono" | undefined;
+  /** `name`: first and heaviest; `end`: buttons at the end; `number`: figures under each other; `tick`: a narrow column of checks. */
+  kind?: "name" | "end" | "number" | "mono" | "tick" | undefined;
 }
 
 export function Table<T>(props: {
@@ -40,9 +40,15 @@ export function Table<T>(props: {
           {props.rows.map((row) => {
             const below = props.below?.(row);
             return [
-              <tr key={props.rowKey(row)} class={props.onOpen ? "opens" : undefined} onClick={(event) => openOn(event, () => props.onOpen?.(row))}>
+              <tr
+                key={props.rowKey(row)}
+                class={props.onOpen ? "opens" : undefined}
+                onClick={(event) => openOn(event, () => props.onOpen?.(row))}
+              >
                 {props.columns.map(({ head, kind, cell }) => (
-                  <td key={head} class={kind} data-head={head}>{cell(row)}</td>
+                  <td key={head} class={kind} data-head={head}>
+                    {cell(row)}
+                  </td>
                 ))}
               </tr>,
               below && (
@@ -64,11 +70,21 @@ function openOn(event: MouseEvent, open: () => void): void {
   if (!onSomething && getSelection()?.isCollapsed !== false) open();
 }
 
-export function More({ next, loading, onMore }: { next: string | null | undefined; loading: boolean; onMore: () => void }) {
+export function More({
+  next,
+  loading,
+  onMore,
+}: {
+  next: string | null | undefined;
+  loading: boolean;
+  onMore: () => void;
+}) {
   if (!next) return null;
   return (
     <p class="more">
-      <Button onClick={onMore} disabled={loading}>{text.common.loadMore}</Button>
+      <Button onClick={onMore} disabled={loading}>
+        {text.common.loadMore}
+      </Button>
     </p>
   );
 }

@@ -1,6 +1,7 @@
 // Every text of the page, in English. Another language is another object of the type `Texts`.
 
 import type { Hop, OperationStatus, Permission, Protocol, SessionEnd, SignIn, TestStep } from "../api/model.ts";
+import { device } from "./device.ts";
 import { people } from "./people.ts";
 import { reasons } from "./reasons.ts";
 import { screen } from "./screen.ts";
@@ -49,9 +50,9 @@ const ended: Record<SessionEnd, string> = {
 
 const testStep: Record<TestStep, string> = {
   device: "The device answers",
-  target: "The target accepts the connection",
+  target: "The target is connected",
   protocol: "It speaks the protocol",
-  "sign-in": "It lets us in",
+  "sign-in": "The sign-in is accepted",
 };
 
 const hop: Record<Hop, string> = {
@@ -136,7 +137,6 @@ export const text = {
     codeHint: "Six digits",
     submit: "Log in",
     linkUsed: "This login link has been used or is too old. Log in with your password, or get a new link.",
-    linkRunning: "Logging in …",
     back: "Other user",
   },
 
@@ -158,7 +158,6 @@ export const text = {
     connect: "Connect",
     connectTo: (name: string) => `Connect to ${name}`,
     noEndpoints: "No endpoints yet",
-    setUp: "Set up an endpoint",
     add: "Add device",
     empty: "No devices yet",
     emptySays: "A device is any machine that runs the agent. It dials out by itself; no port is opened on it.",
@@ -166,7 +165,11 @@ export const text = {
     foundNone: "No device matches",
     demo: {
       title: "Have a look around",
-      steps: ["Open demo-device and connect to its screen.", "See the session in its Control tab.", "Add a device of your own."],
+      steps: [
+        "Open demo-device and connect to its screen.",
+        "See the session in its Control tab.",
+        "Add a device of your own.",
+      ],
       dismiss: "Dismiss",
     },
   },
@@ -185,146 +188,7 @@ export const text = {
     done: "Done",
   },
 
-  device: {
-    online: "online",
-    offline: "offline",
-    tabs: { "remote-access": "Remote access", control: "Control", info: "Info" },
-    tabList: "Parts of the device",
-    unknown: "There is no such device, or you may not see it.",
-  },
-
-  endpoints: {
-    title: "Endpoints",
-    add: "Add endpoint",
-    addOf: (protocol: string) => `Add ${protocol}`,
-    name: "Name",
-    protocol: "Protocol",
-    address: "Address",
-    signIn: "Sign-in",
-    connect: "Connect",
-    connectTo: (name: string) => `Connect to ${name}`,
-    watch: "View only",
-    watchOnly: "view only",
-    how: "How to connect",
-    test: "Test",
-    copyLink: "Copy link",
-    removeAsk: (name: string) => `Remove ${name}?`,
-    removeSays: (live: number) =>
-      live === 0
-        ? "Its saved secrets are erased. What was recorded stays."
-        : `${live === 1 ? "1 session is" : `${live} sessions are`} open and will be ended. Its saved secrets are erased; what was recorded stays.`,
-    empty: "No endpoints yet",
-    emptySays: "An endpoint is a server that this device can reach: on itself, or in its network.",
-    offline: "The device is offline. Endpoints can be opened when it is back.",
-    readOnly: "You may see these endpoints. To connect you need the permission “Remote access: connect”.",
-    saved: (name: string) => `${name} saved`,
-    removed: (name: string) => `${name} removed`,
-    soon: "Not offered by this cloud",
-  },
-
-  endpointForm: {
-    add: "Add endpoint",
-    edit: (name: string) => `Edit ${name}`,
-    name: "Name",
-    host: "Host",
-    hostHint: "As the device sees it: 127.0.0.1 is the device itself",
-    port: "Port",
-    signIn: "Sign-in",
-    password: "Password",
-    secretSaved: "Saved; leave empty to keep",
-    passwordVnc: "At most 8 characters count",
-    user: "User name",
-    privateKey: "Private key",
-    privateKeyHint: "Paste it, or choose a file. It goes into the vault and never comes back.",
-    chooseFile: "Choose file",
-    passphrase: "Passphrase of the key",
-    hostKey: "Host key",
-    hostKeyHint: "The public key the server shows. Left empty, it is asked for at the first connection.",
-    viewOnly: "View only: nobody may send keys or pointer",
-    telnetWarning: "Telnet is not encrypted between the device and the target. Prefer SSH where the target offers it.",
-    passthroughSays: "Bytes pass end to end, unread. Reached from the command line: ssh, scp, VNC viewers, databases.",
-    test: "Test",
-    testing: "Testing …",
-    testOk: "The test went through",
-    testFailed: "The test failed",
-    save: "Save",
-  },
-
-  how: {
-    title: (name: string) => `Connect to ${name}`,
-    login: "Once, on your machine",
-    ssh: "A shell, if an SSH server listens there",
-    port: "A local port for any program",
-    stdio: "For ssh’s ProxyCommand",
-    password: "Without --pin this works where the cloud’s certificate is trusted; the cloud prints the line with the pin at its start.",
-  },
-
-  control: {
-    caption: "Connections, newest first",
-    who: "Who",
-    anybody: "Anybody",
-    state: "State",
-    anyState: "Any state",
-    since: "From",
-    until: "To",
-    export: "Export CSV",
-    time: "Time",
-    what: "What",
-    status: "Status",
-    duration: "Duration",
-    reason: "Reason",
-    connectTo: (endpoint: string) => `Connect to ${endpoint}`,
-    unknownEndpoint: "unknown endpoint",
-    live: "live",
-    end: "End session",
-    endAsk: "End this session?",
-    endSays: (user: string) => `${user} is disconnected at once and told who ended it.`,
-    ended: "Session ended",
-    empty: "Connections will be listed here",
-    emptySays: "Each attempt to connect, who made it, how long it lasted and why it ended.",
-    foundNone: "Nothing matches",
-    details: (what: string) => `Details of ${what}`,
-    line: {
-      requested: "Requested",
-      executing: "The device took it",
-      started: "Connected",
-      failed: "Failed",
-      ended: "Ended",
-      open: "Still open",
-    },
-    from: "From",
-    bytes: "Transferred",
-    bytesSay: (toTarget: string, fromTarget: string) => `${toTarget} to the target, ${fromTarget} from it`,
-    operation: "Operation",
-    session: "Session",
-    needsRead: "To see connections you need the permission “Remote access: read”.",
-  },
-
-  info: {
-    name: "Name",
-    rename: "Rename",
-    id: "Id",
-    created: "Added",
-    agent: "Agent version",
-    lastSeen: "Last seen",
-    external: "Names in other systems",
-    may: "You may",
-    disable: "Disable",
-    enable: "Enable",
-    disabledSays: "This device is disabled: it cannot connect, and nobody can reach it.",
-    disableAsk: (name: string) => `Disable ${name}?`,
-    disableSays: "Its connection and all its sessions end at once. It can be enabled again.",
-    remove: "Remove device",
-    removeAsk: (name: string) => `Remove ${name}?`,
-    removeSays: "Its endpoints and their secrets are erased, its sessions end, and it has to be enrolled anew. What was recorded stays.",
-    removeConfirm: (name: string) => `Type ${name} to confirm`,
-    again: "Enrol again",
-    renamed: "Renamed",
-    disabledDone: "Disabled",
-    enabledDone: "Enabled",
-    removed: (name: string) => `${name} removed`,
-    danger: "Access",
-  },
+  ...device,
 
   audit: {
     title: "Audit",

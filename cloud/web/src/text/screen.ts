@@ -8,14 +8,21 @@ export const screen = {
   asking: (device: string) => `Asking ${device} to connect …`,
   noAnswerYet: (device: string, seen: string) => `${device} has not answered yet. Last seen ${seen}.`,
   opening: (device: string, target: string) => `${device} is opening ${target} …`,
-  handshake: { VNC: "starting VNC handshake", SSH: "starting SSH handshake", TELNET: "starting Telnet session", PASSTHROUGH: "" },
+  handshake: {
+    VNC: "starting VNC handshake",
+    SSH: "starting SSH handshake",
+    TELNET: "starting Telnet session",
+    PASSTHROUGH: "",
+  },
   connected: "connected",
   unstable: "The network appears unstable (no answer for 3 s)",
   disconnected: "disconnected",
   size: (width: number, height: number) => `${width}×${height}`,
   roundTrip: (millis: number) => `${millis} ms`,
   roundTripSays: (millis: number, device: number | undefined) =>
-    device === undefined ? `Round trip to the cloud: ${millis} ms` : `Round trip to the cloud: ${millis} ms, on to the device: ${device} ms`,
+    device === undefined
+      ? `Round trip to the cloud: ${millis} ms`
+      : `Round trip to the cloud: ${millis} ms, on to the device: ${device} ms`,
   label: (endpoint: string) => `Screen of ${endpoint}. Press Ctrl+Alt+Shift for the tool bar.`,
   hint: "All keys go to the device. Ctrl+Alt+Shift brings you back to the tool bar.",
   gotIt: "Got it",
@@ -28,8 +35,9 @@ export const screen = {
   },
   keys: "Keys",
   hold: (key: string) => `Hold ${key}`,
-  ctrlAltDel: "Ctrl+Alt+Del",
   combination: "Other combination",
+  combinationKeys: "Keys to press",
+  touchKeys: "Keys for touch",
   combinationHint: "Such as Ctrl+Alt+F2",
   combinationUnknown: (word: string) => `“${word}” is no key`,
   send: "Send",
@@ -43,7 +51,7 @@ export const screen = {
   clipboardGot: (count: number) => `The device copied ${count} characters`,
   keyboard: "Keyboard",
   viewOnly: "View only",
-  viewOnlyForced: "You may watch only",
+  viewOnlyForced: "View only",
   quality: "Quality",
   qualities: { auto: "Auto", low: "Low (slow network)", high: "High" },
   shot: "Screenshot",
@@ -60,5 +68,9 @@ export const screen = {
   more: "Tools",
   bell: "The device rings",
   byYou: "You disconnected.",
+  unreadable: {
+    title: "the viewer could not read what the device sent",
+    remedy: "Connect again; if it stays so, try another quality, or another VNC server on the device.",
+  },
   noViewer: "This protocol has no viewer in this page yet.",
 };

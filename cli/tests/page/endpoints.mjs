@@ -5,7 +5,7 @@ import { addVnc, assert, connect, connected, logIn, openDevice } from "./page.mj
 /** What has the focus, as a screen reader would say it. */
 const focused = (page) =>
   page.evaluate(() => {
-    const at = document.activeElement;
+    const at = document.activeElement === document.body ? null : document.activeElement;
     return at?.getAttribute("aria-label") ?? at?.labels?.[0]?.textContent ?? at?.textContent ?? "";
   });
 
@@ -26,7 +26,8 @@ export async function keyboard({ site, person }) {
   await keys.press("Enter");
   await page.getByRole("heading", { name: "Endpoints" }).waitFor();
 
-  await keys.press("n");
+  await tabTo(page, "Add VNC");
+  await keys.press("Enter");
   const form = page.getByRole("dialog");
   await form.waitFor();
   await tabTo(page, "Name");
@@ -36,6 +37,9 @@ export async function keyboard({ site, person }) {
   await keys.press("Tab");
   await keys.press("Control+a");
   await keys.type(String(site.port));
+  await keys.press("Tab");
+  assert.match(await focused(page), /^Sign-in/);
+  await keys.press("ArrowDown");
   await tabTo(page, "Test");
   await keys.press("Enter");
   await form.getByText("The test went through").waitFor();
@@ -92,7 +96,7 @@ export async function faults({ site, person }) {
   };
   await form.getByLabel("Name").fill("");
   await form.getByLabel("Host").fill("two words");
-  await form.getByLabel("Port").fill("0");
+  await form.getByLabel("Port", { exact: true }).fill("0");
   await form.getByRole("button", { name: "Save" }).click();
   await fault("Name", /\w/);
   await fault("Host", /\w/);
@@ -100,7 +104,7 @@ export async function faults({ site, person }) {
 
   await form.getByLabel("Name").fill("Panel");
   await form.getByLabel("Host").fill("127.0.0.1");
-  await form.getByLabel("Port").fill("5902");
+  await form.getByLabel("Port", { exact: true }).fill("5902");
   await form.getByRole("button", { name: "Save" }).click();
   await form.getByText(/already|taken|exists/).first().waitFor();
   await form.getByLabel("Name").fill("Panel 2");

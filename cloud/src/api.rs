@@ -31,6 +31,7 @@ use self::describe::{Api, Needs};
 pub(crate) use self::idempotency::Answering;
 use crate::{
     auth::{Door, HashFailed, Stranger},
+    page,
     random::NoRandom,
     seal::Unsealable,
     store::{self, audit::is_control},
@@ -132,10 +133,11 @@ pub(crate) fn routes(door: Door) -> Router {
         .get("/agent/tunnel", "device.connect", DeviceProof, "a device's tunnel", agent::tunnel);
 
     api.finish()
-        .fallback(nothing_here)
         .method_not_allowed_fallback(nothing_here)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(door.clone(), in_time))
+        // Behind the layers: what the page says of caching stays as it is.
+        .fallback(page::show)
         .with_state(door)
 }
 

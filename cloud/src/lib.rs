@@ -37,6 +37,7 @@ mod identity;
 mod listen;
 mod metrics;
 mod moment;
+mod page;
 mod random;
 mod relay;
 mod revocation;

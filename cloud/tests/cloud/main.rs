@@ -1,5 +1,6 @@
 //! The cloud through its public API: a real one on a free port, a small HTTP client, and devices made for the test.
 
+mod assets;
 mod audit;
 mod browser;
 mod events;

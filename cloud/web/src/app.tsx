@@ -12,7 +12,8 @@ import { DevicesPage } from "./pages/devices.tsx";
 import { LoginPage } from "./pages/login.tsx";
 import { SettingsPage } from "./pages/settings.tsx";
 import { Link } from "./parts/button.tsx";
-import { Empty, Loading, Notice, Toasts } from "./parts/notice.tsx";
+import { Heading } from "./parts/heading.tsx";
+import { Loading, Notice, Toasts } from "./parts/notice.tsx";
 import { DEVICES, route, type Route } from "./router.ts";
 import { Shortcuts } from "./shortcuts.tsx";
 import { text } from "./text/en.ts";
@@ -68,9 +69,10 @@ function Shown({ shown }: { shown: Route }) {
       return <Later load={aboutPage} inputs={{}} />;
     default:
       return (
-        <Empty title={text.frame.notFound}>
+        <>
+          <div class="heading"><Heading title={text.frame.notFound}>{text.frame.notFound}</Heading></div>
           <Link to={DEVICES} button>{text.frame.toDevices}</Link>
-        </Empty>
+        </>
       );
   }
 }

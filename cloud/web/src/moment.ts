@@ -4,10 +4,10 @@ import { text } from "./text/en.ts";
 
 const LANGUAGE = text.language;
 const relative = new Intl.RelativeTimeFormat(LANGUAGE, { numeric: "auto" });
-const sameDay = new Intl.DateTimeFormat(LANGUAGE, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-const otherDay = new Intl.DateTimeFormat(LANGUAGE, {
-  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
-});
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false } as const;
+const sameDay = new Intl.DateTimeFormat(LANGUAGE, CLOCK);
+const otherDay = new Intl.DateTimeFormat(LANGUAGE, { month: "short", day: "numeric", ...CLOCK });
+const otherYear = new Intl.DateTimeFormat(LANGUAGE, { year: "numeric", month: "short", day: "numeric", ...CLOCK });
 
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400_000],
@@ -24,15 +24,16 @@ export function ago(at: string, now = Date.now()): string {
   return text.moment.now;
 }
 
-/** The time, with its date if that is not today. */
+/** The time, with as much of its date as differs from now. */
 export function clock(at: string, now = new Date()): string {
   const date = new Date(at);
-  return (date.toDateString() === now.toDateString() ? sameDay : otherDay).format(date);
+  if (date.toDateString() === now.toDateString()) return sameDay.format(date);
+  return (date.getFullYear() === now.getFullYear() ? otherDay : otherYear).format(date);
 }
 
 /** The time and its date, whole. */
 export function whole(at: string): string {
-  return otherDay.format(new Date(at));
+  return otherYear.format(new Date(at));
 }
 
 /** A length of time in its two largest units: `1 h 4 min`, `12 s`, `340 ms`. */

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import type { Protocol } from "./api/model.ts";
+import { PROTOCOLS, type Protocol } from "./api/model.ts";
 
 export const STATUSES = ["all", "online", "offline"] as const;
 export type Status = (typeof STATUSES)[number];
@@ -12,7 +12,6 @@ export const SECTIONS = ["account", "users", "user-groups", "device-groups", "pe
 export type Section = (typeof SECTIONS)[number];
 export const SCALES = ["fit", "actual", "resize"] as const;
 export type Scale = (typeof SCALES)[number];
-const PROTOCOLS: readonly Protocol[] = ["VNC", "SSH", "TELNET", "PASSTHROUGH"];
 
 /** The dialog over a device's endpoints. */
 export type EndpointDialog =

@@ -18,20 +18,21 @@ export interface Loaded<T> {
 }
 
 /**
- * Loads with `load` when the component appears and whenever `inputs` change. Other inputs show nothing of the old ones.
- * What the cloud has may have changed unheard: then it is loaded again.
+ * Loads with `load` when the component appears and whenever `inputs` change. Meanwhile nothing is shown of what came for
+ * other inputs, unless `keep` says that it may be, as while one types a search. What the cloud has may have changed
+ * unheard: then it is loaded again.
  */
-export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: readonly unknown[]): Loaded<T> {
+export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: readonly unknown[], keep = false): Loaded<T> {
   const [state, setState] = useState<{ data?: T; problem?: Problem; loading: boolean }>({ loading: true });
   const running = useRef<AbortController>(undefined);
   const latest = useRef(load);
   latest.current = load;
 
-  const start = useCallback((keep: boolean) => {
+  const start = useCallback((keepOld: boolean) => {
     running.current?.abort();
     const mine = new AbortController();
     running.current = mine;
-    setState((old) => (keep ? { ...old, loading: true } : { loading: true }));
+    setState((old) => (keepOld ? { ...old, loading: true } : { loading: true }));
     latest.current(mine.signal).then(
       (data) => mine.signal.aborted || setState({ data, loading: false }),
       (error: unknown) =>
@@ -40,7 +41,7 @@ export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: 
   }, []);
 
   useEffect(() => {
-    start(false);
+    start(keep);
     return () => running.current?.abort();
   }, inputs);
   useChanges((change) => change.event === "resync" && start(true));

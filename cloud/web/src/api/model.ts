@@ -52,7 +52,6 @@ export interface CurrentUser {
 export interface About {
   version: string;
   protocols: Protocol[];
-  demo: boolean;
 }
 
 export interface Device {
@@ -70,6 +69,7 @@ export interface Device {
 }
 
 export type Protocol = "VNC" | "SSH" | "TELNET" | "PASSTHROUGH";
+export const PROTOCOLS: readonly Protocol[] = ["VNC", "SSH", "TELNET", "PASSTHROUGH"];
 export type SignIn = "none" | "password" | "key-pair" | "ask";
 
 export interface Endpoint {
@@ -106,8 +106,11 @@ export interface EndpointWish {
 
 export type TestStep = "device" | "target" | "protocol" | "sign-in";
 
+export const TEST_STEPS: readonly TestStep[] = ["device", "target", "protocol", "sign-in"];
+
+/** How far a test came: what passed, and why the step after that did not. */
 export interface TestResult {
-  steps: { step: TestStep; ok: boolean; detail: string }[];
+  passed: { step: TestStep; detail: string }[];
   problem?: Problem | null;
 }
 
@@ -178,7 +181,7 @@ export interface AuditRecord {
   action: string;
   object: string;
   outcome: string;
-  detail: string;
+  detail?: string;
   hash: string;
 }
 

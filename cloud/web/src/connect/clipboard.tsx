@@ -67,7 +67,7 @@ export function ClipboardTool({ clipboard }: { clipboard: Clipboard }) {
   };
   return (
     <>
-      <Button icon="clipboard" onClick={() => setOpen(true)}>{words.clipboard}</Button>
+      <Button icon="clipboard" label={words.clipboard} onClick={() => setOpen(true)} />
       {open && (
         <Dialog title={words.clipboard} onClose={() => setOpen(false)}>
           <form onSubmit={submit}>

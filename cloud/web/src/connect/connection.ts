@@ -10,6 +10,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, id, problemFrom, unreachable } from "../api/call.ts";
 import type { ConnectTicket, Problem } from "../api/model.ts";
+import { text } from "../text/en.ts";
 import { dial, type Line, type Word } from "./line.ts";
 import { passes, pauseSeconds } from "./retry.ts";
 
@@ -49,6 +50,7 @@ export interface Viewer {
 
 const PING_MS = 2000;
 const UNSTABLE_MS = 3000;
+const DEAD_MS = 30_000;
 
 export function useConnection(device: string, endpoint: string, viewOnlyWished: boolean, viewer: Viewer): Connection {
   const [state, setState] = useState<State>({ at: "asking", since: Date.now() });
@@ -58,6 +60,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
   const [attempt, setAttempt] = useState(0);
   const failures = useRef(0);
   const line = useRef<Line>(undefined);
+  const endNow = useRef<(reason: Problem | undefined) => void>(undefined);
   const latest = useRef(viewer);
   latest.current = viewer;
 
@@ -75,6 +78,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
       const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
       setState({ at: "ended", problem: reason, again });
     };
+    endNow.current = end;
     const heard = (word: Word) => {
       if (word.type === "phase") {
         const phase = word as Extract<Word, { type: "phase" }> & { phase: string };
@@ -101,10 +105,13 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
         const mine = dial(
           ticket,
           (word) => (word.type === "pong" ? pinger.heard(word as Extract<Word, { type: "pong" }>) : heard(word)),
-          () => end(problem ?? unreachable()),
+          (by) => end(problem ?? (by === "viewer" ? unreadable() : unreachable())),
         );
         line.current = mine;
-        stopPinging = pinger.start(mine);
+        stopPinging = pinger.start(mine, () => {
+          end(unreachable());
+          mine.hangUp();
+        });
         letGo = latest.current.attach(mine);
       },
       (error: unknown) => end(problemFrom(error)),
@@ -143,14 +150,20 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     target: about.target,
     reconnect,
     disconnect() {
-      setState({ at: "ended", problem: undefined, again: undefined });
+      endNow.current?.(undefined);
       line.current?.hangUp();
     },
     stay: () => setState((old) => (old.at === "ended" ? { ...old, again: undefined } : old)),
   };
 }
 
-/** Asks every two seconds how long an answer takes. */
+/** The viewer gave up: what came was not what it understands. */
+function unreadable(): Problem {
+  const { title, remedy } = text.screen.unreadable;
+  return { title, status: 0, detail: "", code: "viewer-failed", hop: "browser", remedy };
+}
+
+/** Asks every two seconds how long an answer takes; a line on which nothing at all comes any more is `dead`. */
 function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: boolean) => void) {
   const sent = new Map<number, number>();
   let next = 0;
@@ -164,9 +177,10 @@ function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: b
       setUnstable(false);
       setRoundTrip({ millis: Math.round(answered - at), deviceMillis: pong.device_ms });
     },
-    start(line: Line): () => void {
+    start(line: Line, dead: () => void): () => void {
       const ask = () => {
         const now = performance.now();
+        if (sent.size > 0 && now - line.heardAt >= DEAD_MS) return dead();
         const waited = Math.min(...sent.values(), now);
         if (now - waited >= UNSTABLE_MS && now - answered >= UNSTABLE_MS) setUnstable(true);
         sent.set(next, now);

@@ -7,6 +7,7 @@ import { call, id } from "../api/call.ts";
 import type { Device, Endpoint } from "../api/model.ts";
 import { ago } from "../moment.ts";
 import { Button, Link, Name, Status } from "../parts/button.tsx";
+import { Toasts } from "../parts/notice.tsx";
 import { plain } from "../plain.ts";
 import { text } from "../text/en.ts";
 import { say } from "../text/say.ts";
@@ -39,15 +40,17 @@ export function Frame(props: Place & {
   return (
     <main class={open ? "connect open" : "connect"} ref={frame}>
       <div class="tool-bar" role="toolbar" aria-label={words.toolBar}>
-        <Link button kind="quiet" icon="back" label={words.toDevice} to={{ page: "device", device: device.id, tab: "remote-access" }} />
-        <h1><Name>{endpoint.name}</Name> <span class="soft">· <Name>{device.name}</Name></span></h1>
-        <p class="state" role="status" aria-live="polite">
-          <Status kind={kindOf(connection)}>{connection.unstable && live ? words.unstable : stateText(connection.state, device, endpoint)}</Status>
-        </p>
-        {live && props.size !== undefined && <span class="size">{props.size}</span>}
-        {live && connection.roundTrip && <Badge {...connection.roundTrip} />}
-        <span class="grow" />
-        <Button kind="quiet" icon="menu" label={words.more} pressed={open} onClick={() => setOpen(!open)} />
+        <div class="head">
+          <Link button kind="quiet" icon="back" label={words.toDevice} to={{ page: "device", device: device.id, tab: "remote-access" }} />
+          <h1><Name>{endpoint.name}</Name> <span class="soft">· <Name>{device.name}</Name></span></h1>
+          <p class="state" role="status" aria-live="polite">
+            <Status kind={kindOf(connection)}>{connection.unstable && live ? words.unstable : stateText(connection.state, device, endpoint)}</Status>
+          </p>
+          {live && props.size !== undefined && <span class="size">{props.size}</span>}
+          {live && connection.roundTrip && <Badge {...connection.roundTrip} />}
+          <span class="grow" />
+          <Button kind="quiet" icon="menu" label={words.more} pressed={open} onClick={() => setOpen(!open)} />
+        </div>
         <div class="tools">
           {live && props.tools}
           <FullScreenButton frame={frame} />
@@ -59,6 +62,7 @@ export function Frame(props: Place & {
         {!live && <Curtain device={device} endpoint={endpoint} connection={connection} />}
       </div>
       {live && props.below}
+      <Toasts />
     </main>
   );
 }
@@ -138,7 +142,7 @@ function Ended(props: Place & { connection: Connection; state: Extract<State, { 
     if (problem?.code === "device-offline") void call<Device>("GET", `/devices/${id(device.id)}`).then(setNow, () => undefined);
   }, [problem]);
   const mayEdit = device.permissions.includes("remote-access-admin");
-  const aboutEndpoint = problem?.hop === "target" || problem?.code === "policy-denied" || problem?.code === "protocol-mismatch";
+  const aboutEndpoint = problem?.hop === "target" || problem?.code === "policy-denied";
   const around = { device: device.name, target: connection.target ?? `${endpoint.host}:${endpoint.port}`, seen: seen(now) };
   return (
     <div class="curtain ended">

@@ -47,7 +47,6 @@ export function KeysTool({ rfb, held }: { rfb: RFB; held: HeldKeys }) {
   ];
   return (
     <>
-      <Button label={words.ctrlAltDel} onClick={() => send(words.ctrlAltDel)}>{words.ctrlAltDel}</Button>
       <Menu label={words.keys} text={words.keys} items={items} />
       {asking && (
         <Dialog title={words.combination} onClose={() => setAsking(false)}>

@@ -37,6 +37,8 @@ export interface Channel {
 
 export interface Line {
   channel: Channel;
+  /** When something last came, by `performance.now()`. */
+  readonly heardAt: number;
   /** Says something to the cloud, beside the bytes. */
   tell(word: object): void;
   /** Ends it. */
@@ -45,11 +47,16 @@ export interface Line {
 
 const CLOSED_NORMALLY = 1000;
 
+/** Who ended it: the viewer, which could not go on, or whatever is not here. */
+export type ClosedBy = "viewer" | "elsewhere";
+
 /** Opens the connection that the ticket is for; the ticket stands in no URL. `heard` gets the words, `closed` is last. */
-export function dial(ticket: ConnectTicket, heard: (word: Word) => void, closed: () => void): Line {
+export function dial(ticket: ConnectTicket, heard: (word: Word) => void, closed: (by: ClosedBy) => void): Line {
   const url = `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/api/v1/connect`;
   const socket = new WebSocket(url, [ticket.subprotocol, `towline.ticket.v1.${ticket.ticket}`]);
   socket.binaryType = "arraybuffer";
+  let heardAt = performance.now();
+  let closedBy: ClosedBy = "elsewhere";
   const channel: Channel = {
     binaryType: "arraybuffer",
     get protocol() {
@@ -63,20 +70,27 @@ export function dial(ticket: ConnectTicket, heard: (word: Word) => void, closed:
     onerror: null,
     onclose: null,
     send: (data) => socket.send(data),
-    close: () => socket.close(CLOSED_NORMALLY),
+    close() {
+      if (socket.readyState === WebSocket.OPEN) closedBy = "viewer";
+      socket.close(CLOSED_NORMALLY);
+    },
   };
   socket.onopen = (event) => channel.onopen?.(event);
   socket.onerror = (event) => channel.onerror?.(event);
   socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
+    heardAt = performance.now();
     if (typeof event.data === "string") heard(JSON.parse(event.data) as Word);
     else channel.onmessage?.(event as MessageEvent<ArrayBuffer>);
   };
   socket.onclose = (event) => {
     channel.onclose?.(event);
-    closed();
+    closed(closedBy);
   };
   return {
     channel,
+    get heardAt() {
+      return heardAt;
+    },
     tell: (word) => socket.readyState === WebSocket.OPEN && socket.send(JSON.stringify(word)),
     hangUp: () => socket.close(CLOSED_NORMALLY),
   };

@@ -5,8 +5,9 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Button } from "../parts/button.tsx";
 import { Choice } from "../parts/field.tsx";
+import { Icon } from "../parts/icon.tsx";
 import { Menu } from "../parts/menu.tsx";
-import { toast, Toasts } from "../parts/notice.tsx";
+import { toast } from "../parts/notice.tsx";
 import { plain } from "../plain.ts";
 import { go, route, SCALES, type Scale } from "../router.ts";
 import { text } from "../text/en.ts";
@@ -42,7 +43,7 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     const at = target.current;
     if (!at) return () => undefined;
     const made = new RFB(at, line.channel);
-    const canvas = at.querySelector<HTMLCanvasElement>("div:last-child > canvas");
+    const canvas = at.querySelector<HTMLCanvasElement>(":scope > div > canvas");
     const stop = canvas ? prepare(canvas, plain(endpoint.name), setSize) : () => undefined;
     made.background = "transparent";
     made.addEventListener("connect", () => {
@@ -92,9 +93,11 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
       />
       {mayType && <KeysTool rfb={rfb} held={held} />}
       {mayType && <ClipboardTool clipboard={clipboard} />}
-      <Button icon="eye" pressed={watching || forced} disabled={forced} onClick={() => setWatching(!watching)}>
-        {forced ? words.viewOnlyForced : words.viewOnly}
-      </Button>
+      {forced ? (
+        <span class="tag"><Icon name="eye" /> {words.viewOnlyForced}</span>
+      ) : (
+        <Button icon="eye" label={words.viewOnly} pressed={watching} onClick={() => setWatching(!watching)} />
+      )}
       <Menu
         label={words.quality}
         text={words.quality}
@@ -108,13 +111,10 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     </>
   );
   return (
-    <>
-      <Frame {...{ device, endpoint, connection, size, tools }} below={mayType && <KeyBar rfb={rfb} held={held} />}>
-        <div class={`screen ${scale}`} ref={target} />
-        {mayType && <Hint />}
-      </Frame>
-      <Toasts />
-    </>
+    <Frame {...{ device, endpoint, connection, size, tools }} below={mayType && <KeyBar rfb={rfb} held={held} />}>
+      <div class="screen" ref={target} />
+      {mayType && <Hint />}
+    </Frame>
   );
 }
 

@@ -87,7 +87,7 @@ export function AuditPage() {
 }
 
 function matches(record: AuditRecord, wanted: string): boolean {
-  const all = `${record.actor} ${record.source} ${record.action} ${record.object} ${record.outcome} ${record.detail}`.toLowerCase();
+  const all = `${record.actor} ${record.source} ${record.action} ${record.object} ${record.outcome} ${record.detail ?? ""}`.toLowerCase();
   return wanted.toLowerCase().split(/\s+/).every((word) => all.includes(word));
 }
 
@@ -104,7 +104,7 @@ function RecordTable({ records }: { records: readonly AuditRecord[] }) {
         { head: words.action, kind: "mono", cell: (record) => record.action },
         { head: words.outcome, cell: (record) => <Status kind={record.outcome === "ok" ? "ok" : "bad"}>{plain(record.outcome)}</Status> },
         { head: words.object, kind: "mono", cell: (record) => plain(record.object) },
-        { head: words.detail, cell: (record) => plain(record.detail) },
+        { head: words.detail, cell: (record) => plain(record.detail ?? "") },
         { head: words.source, kind: "mono", cell: (record) => plain(record.source) },
       ]}
     />

@@ -24,7 +24,7 @@ const STATES: Record<OperationStatus, "ok" | "bad" | "busy" | "idle"> = { PENDIN
 
 export function ControlTab({ device, opened }: { device: Device; opened: string | undefined }) {
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
-  const loaded = useLoaded((signal) => loadHistory(device.id, filter, undefined, signal), [device.id, ...Object.values(filter)]);
+  const loaded = useLoaded((signal) => loadHistory(device.id, filter, undefined, signal), [device.id, ...Object.values(filter)], true);
   const [more, setMore] = useState(false);
   const [ending, setEnding] = useState<Entry>();
   const exporting = useAction();

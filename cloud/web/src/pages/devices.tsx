@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call, id, me, problemFrom, withQuery } from "../api/call.ts";
 import { useChanges } from "../api/live.ts";
 import { useLoaded } from "../api/loaded.ts";
-import type { About, Device, Endpoint, Page } from "../api/model.ts";
+import type { Device, Endpoint, Page } from "../api/model.ts";
 import { ago, whole } from "../moment.ts";
 import { Button, Link, Name, Status } from "../parts/button.tsx";
 import { Choice } from "../parts/field.tsx";
@@ -24,13 +24,14 @@ import { FirstSteps } from "./first-steps.tsx";
 const PAGE = 500;
 /** From the last key to the search. */
 const TYPING_MS = 200;
+/** What `towline up --demo` calls its device. */
+const DEMO = "demo-device";
 const { devices: words } = text;
 
 export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add: boolean }) {
   const load = (cursor: string | undefined, signal?: AbortSignal) =>
     call<Page<Device>>("GET", withQuery("/devices", { q, cursor, limit: PAGE }), undefined, signal);
-  const loaded = useLoaded((signal) => load(undefined, signal), [q]);
-  const about = useLoaded((signal) => call<About>("GET", "/page", undefined, signal), []);
+  const loaded = useLoaded((signal) => load(undefined, signal), [q], true);
   const [more, setMore] = useState(false);
 
   useChanges((change) => {
@@ -72,7 +73,7 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
         />
         {adding}
       </div>
-      {about.data?.demo === true && q === "" && <FirstSteps />}
+      {loaded.data?.items.some(({ name }) => name === DEMO) && <FirstSteps />}
       <Shown loaded={loaded}>
         {({ items, next }) => {
           const rows = items.filter((device) => status === "all" || device.online === (status === "online"));
@@ -134,7 +135,7 @@ function DeviceTable({ devices }: { devices: readonly Device[] }) {
         {
           head: text.common.actions,
           kind: "end",
-          cell: (device) => device.permissions.includes("remote-access-connect") && <ConnectMenu device={device} />,
+          cell: (device) => device.permissions.includes("remote-access-connect") && <ConnectMenu key={device.id} device={device} />,
         },
       ]}
     />
@@ -173,6 +174,7 @@ function ConnectMenu({ device }: { device: Device }) {
       label={words.connectTo(plain(device.name))}
       text={words.connect}
       hotkey="c"
+      disabled={!device.online}
       items={items ?? []}
       empty={<p class="hint">{fault ?? (items ? words.noEndpoints : text.common.loading)}</p>}
       onOpen={load}

@@ -51,7 +51,7 @@ export function EndpointForm(props: {
   };
   const runTest = () => {
     if (!form.current?.reportValidity()) return;
-    test.start(device, { ...wish(draft), ...(source ? { endpoint_id: source.id } : {}) });
+    test.start(device, wish(draft), source?.id);
   };
   if (dialog.kind === "edit" && !edited) {
     return (

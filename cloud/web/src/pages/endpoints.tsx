@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 
 import { call, callAll, id } from "../api/call.ts";
 import { useLoaded } from "../api/loaded.ts";
-import type { About, Device, Endpoint, Page, Session } from "../api/model.ts";
+import { PROTOCOLS, type About, type Device, type Endpoint, type Page, type Session } from "../api/model.ts";
 import { Button, Link, Name, Status } from "../parts/button.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { Icon, type IconName } from "../parts/icon.tsx";
@@ -32,7 +32,7 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
   const tab: Route = { page: "device", device: device.id, tab: "remote-access" };
   const open = (dialog: EndpointDialog) => go({ ...tab, dialog });
   const close = () => go(tab, true);
-  const protocols = about.data?.protocols ?? ["VNC", "PASSTHROUGH"];
+  const protocols = PROTOCOLS.filter((protocol) => about.data?.protocols.includes(protocol));
 
   const adding = mayAdmin && (
     <Button kind="primary" icon="add" hotkey="n" onClick={() => open({ kind: "new" })}>{words.add}</Button>
@@ -65,7 +65,7 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
             ) : (
               <EndpointTable {...{ device, endpoints, mayConnect, mayAdmin, open }} ask={(what, endpoint) => setAsked({ what, endpoint })} />
             )}
-            {dialog && mayAdmin && (
+            {dialog && mayAdmin && about.data && (
               <EndpointForm
                 device={device}
                 dialog={dialog}
@@ -109,6 +109,7 @@ function EndpointTable(props: {
       return <Button hotkey="c" label={`${words.how}: ${name}`} onClick={() => ask("how", endpoint)}>{words.how}</Button>;
     }
     if (!mayConnect) return null;
+    if (!device.online) return <Button label={words.connectTo(name)} disabled>{words.connect}</Button>;
     return <Link tab button kind="primary" hotkey="c" label={words.connectTo(name)} to={screen(endpoint)}>{words.connect}</Link>;
   };
   const items = (endpoint: Endpoint): MenuItem[] => {

@@ -88,7 +88,8 @@ export function reason({ operation, session }: Entry, device: string): string {
   if (session?.end_detail) return plain(session.end_detail);
   if (session?.end) return text.ended[session.end];
   if (operation.status !== "FAILED") return "";
-  const problem = { title: operation.failure ?? "", status: 0, detail: operation.detail ?? "", code: operation.failure ?? "internal", hop: "target" as const, remedy: "" };
+  if (operation.failure === "device-offline") return text.control.wasOffline(plain(device));
+  const problem = { title: operation.failure ?? "", status: 0, detail: operation.detail ?? "", code: operation.failure ?? "internal", hop: "cloud" as const, remedy: "" };
   return say(problem, { device, target: operation.target ?? undefined });
 }
 

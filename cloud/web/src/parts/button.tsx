@@ -1,7 +1,7 @@
 // Buttons, links, and the small pieces around them.
 
-import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import type { ComponentChildren, RefObject } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { plain } from "../plain.ts";
 import { go, href, type Route } from "../router.ts";
@@ -22,6 +22,15 @@ export function look({ kind }: Look, children: unknown): string {
   return ["button", kind, children === undefined ? "bare" : undefined].filter((word) => word !== undefined).join(" ");
 }
 
+/** Gives the focus to an element when it appears; the attribute `autofocus` does so only once for each document. */
+export function useFocus<T extends HTMLElement>(wanted: boolean | undefined): RefObject<T | null> {
+  const element = useRef<T>(null);
+  useEffect(() => {
+    if (wanted) element.current?.focus();
+  }, []);
+  return element;
+}
+
 export function Button(
   props: Look & {
     onClick?: (() => void) | undefined;
@@ -32,8 +41,10 @@ export function Button(
     children?: ComponentChildren;
   },
 ) {
+  const element = useFocus<HTMLButtonElement>(props.autoFocus);
   return (
     <button
+      ref={element}
       type={props.submit ? "submit" : "button"}
       class={look(props, props.children)}
       aria-label={props.label}
@@ -41,6 +52,7 @@ export function Button(
       aria-pressed={props.pressed}
       aria-keyshortcuts={props.hotkey}
       disabled={props.disabled}
+      // A dialog that opens looks for this.
       autofocus={props.autoFocus}
       onClick={props.onClick}
     >
@@ -97,14 +109,20 @@ export function Status({ kind, children }: { kind: "ok" | "bad" | "warn" | "busy
 /** Text to take away, with a button that does. */
 export function Copyable({ value, label }: { value: string; label: string }) {
   const [copied, setCopied] = useState(false);
+  const shown = useRef<HTMLPreElement>(null);
   const copy = async () => {
-    await navigator.clipboard.writeText(value);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 2000);
+    try {
+      await navigator.clipboard.writeText(value);
+      setCopied(true);
+      setTimeout(() => setCopied(false), 2000);
+    } catch {
+      // The browser does not let the page: then the reader's own keys have it marked.
+      if (shown.current) getSelection()?.selectAllChildren(shown.current);
+    }
   };
   return (
     <div class="copyable">
-      <pre tabIndex={0} aria-label={label}><code>{value}</code></pre>
+      <pre ref={shown} tabIndex={0} aria-label={label}><code>{value}</code></pre>
       <Button icon={copied ? "check" : "copy"} onClick={() => void copy()}>
         {copied ? text.common.copied : text.common.copy}
       </Button>

@@ -7,6 +7,7 @@ import type { Problem } from "../api/model.ts";
 import { plain } from "../plain.ts";
 import { text } from "../text/en.ts";
 import { sentence } from "../text/say.ts";
+import { useFocus } from "./button.tsx";
 
 interface Around {
   label: string;
@@ -60,12 +61,14 @@ export interface InputProps extends Around {
 }
 
 export function Input({ label, hint, fault, optional, value, onInput, autoFocus, autoComplete, numeric, ...rest }: InputProps) {
+  const element = useFocus<HTMLInputElement>(autoFocus);
   return (
     <Labelled label={label} hint={hint} fault={fault} optional={optional}>
       {(wiring) => (
         <input
           {...wiring}
           {...rest}
+          ref={element}
           // The types of JSX want one known kind of field.
           type={(rest.type ?? "text") as "text"}
           value={value}

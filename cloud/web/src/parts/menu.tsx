@@ -24,6 +24,7 @@ export function Menu(props: {
   empty?: ComponentChildren;
   onOpen?: () => void;
   hotkey?: string | undefined;
+  disabled?: boolean;
 }) {
   const id = useId();
   const button = useRef<HTMLButtonElement>(null);
@@ -78,6 +79,7 @@ export function Menu(props: {
         aria-keyshortcuts={props.hotkey}
         aria-expanded={open}
         popovertarget={id}
+        disabled={props.disabled}
       >
         {props.icon && <Icon name={props.icon} />}
         {props.text}

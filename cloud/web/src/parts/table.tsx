@@ -9,8 +9,8 @@ export interface Column<T> {
   /** Also what stands before the cell on a narrow screen. */
   head: string;
   cell: (item: T) => ComponentChildren;
-  /** `name`: first and heaviest; `end`: buttons at the end; `number`: figures under each other. */
-  kind?: "name" | "end" | "number" | "mono" | undefined;
+  /** `name`: first and heaviest; `end`: buttons at the end; `number`: figures under each other; `tick`: a narrow column of checks. */
+  kind?: "name" | "end" | "number" | "mono" | "tick" | undefined;
 }
 
 export function Table<T>(props: {

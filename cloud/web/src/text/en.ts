@@ -49,9 +49,9 @@ const ended: Record<SessionEnd, string> = {
 
 const testStep: Record<TestStep, string> = {
   device: "The device answers",
-  target: "The target accepts the connection",
+  target: "The target is connected",
   protocol: "It speaks the protocol",
-  "sign-in": "It lets us in",
+  "sign-in": "The sign-in is accepted",
 };
 
 const hop: Record<Hop, string> = {
@@ -283,7 +283,7 @@ export const text = {
     empty: "Connections will be listed here",
     emptySays: "Each attempt to connect, who made it, how long it lasted and why it ended.",
     foundNone: "Nothing matches",
-    details: (what: string) => `Details of ${what}`,
+    wasOffline: (device: string) => `${device} was offline.`,
     line: {
       requested: "Requested",
       executing: "The device took it",

@@ -19,8 +19,6 @@ export function say(problem: Problem, around: Around = {}): string {
   const target = plain(around.target ?? "the target");
   const detail = plain(problem.detail);
   switch (problem.code) {
-    case "auth-failed":
-      return problem.hop === "target" ? reasons["target-auth-failed"](target) : reasons["auth-failed"]();
     case "device-offline":
       return reasons["device-offline"](device, around.seen ?? text.devices.never);
     case "device-timeout":
@@ -28,9 +26,12 @@ export function say(problem: Problem, around: Around = {}): string {
     case "device-replaced":
       return reasons[problem.code](device);
     case "target-refused":
+      return around.target === undefined ? inItsOwnWords(problem) : reasons["target-refused"](target);
     case "target-timeout":
     case "target-closed":
-    case "protocol-mismatch":
+    case "target-protocol":
+    case "target-sign-in":
+    case "target-unsupported":
       return around.target === undefined ? inItsOwnWords(problem) : withDetail(reasons[problem.code](target), detail);
     case "target-unreachable":
     case "dns-failed":
@@ -41,6 +42,7 @@ export function say(problem: Problem, around: Around = {}): string {
     case "session-ended":
     case "quota-exceeded":
       return reasons[problem.code](detail);
+    case "auth-failed":
     case "totp-required":
     case "user-disabled":
     case "rate-limited":

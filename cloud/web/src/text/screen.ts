@@ -28,7 +28,6 @@ export const screen = {
   },
   keys: "Keys",
   hold: (key: string) => `Hold ${key}`,
-  ctrlAltDel: "Ctrl+Alt+Del",
   combination: "Other combination",
   combinationHint: "Such as Ctrl+Alt+F2",
   combinationUnknown: (word: string) => `“${word}” is no key`,
@@ -43,7 +42,7 @@ export const screen = {
   clipboardGot: (count: number) => `The device copied ${count} characters`,
   keyboard: "Keyboard",
   viewOnly: "View only",
-  viewOnlyForced: "You may watch only",
+  viewOnlyForced: "View only",
   quality: "Quality",
   qualities: { auto: "Auto", low: "Low (slow network)", high: "High" },
   shot: "Screenshot",
@@ -60,5 +59,9 @@ export const screen = {
   more: "Tools",
   bell: "The device rings",
   byYou: "You disconnected.",
+  unreadable: {
+    title: "the viewer could not read what the device sent",
+    remedy: "Connect again; if it stays so, try another quality, or another VNC server on the device.",
+  },
   noViewer: "This protocol has no viewer in this page yet.",
 };

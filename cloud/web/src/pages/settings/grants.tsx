@@ -121,6 +121,7 @@ function Matrix({ rows, toggle }: { rows: readonly Row[]; toggle: (row: Row, per
         { head: words.deviceGroup, cell: ({ devices }) => <Name>{devices.name}</Name> },
         ...PERMISSIONS.map((permission) => ({
           head: text.permission[permission],
+          kind: "tick" as const,
           cell: (row: Row) => (
             <Check
               hiddenLabel

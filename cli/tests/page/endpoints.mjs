@@ -18,6 +18,14 @@ async function tabTo(page, name) {
   assert.fail(`Tab does not lead to ${name}, but to ${await focused(page)}`);
 }
 
+/** Opens the menu that has the focus, and does what begins with a letter. */
+async function choose(page, letter) {
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.getAttribute("role") === "menuitem");
+  await page.keyboard.press(letter);
+  await page.keyboard.press("Enter");
+}
+
 export async function keyboard({ site, person }) {
   const page = await logIn(await person(), site);
   const keys = page.keyboard;
@@ -58,9 +66,7 @@ export async function keyboard({ site, person }) {
 
   await page.bringToFront();
   await tabTo(page, "More for Panel");
-  await keys.press("Enter");
-  await keys.press("e");
-  await keys.press("Enter");
+  await choose(page, "e");
   await form.waitFor();
   await tabTo(page, "Name");
   await keys.press("Control+a");
@@ -70,9 +76,7 @@ export async function keyboard({ site, person }) {
   await page.getByRole("link", { name: "Panel 2" }).waitFor();
 
   await tabTo(page, "More for Panel 2");
-  await keys.press("Enter");
-  await keys.press("r");
-  await keys.press("Enter");
+  await choose(page, "r");
   await form.waitFor();
   await tabTo(page, "Remove");
   await keys.press("Enter");
@@ -89,7 +93,7 @@ export async function faults({ site, person }) {
   const form = page.getByRole("dialog");
   await form.locator("form").evaluate((form) => (form.noValidate = true));
   const fault = async (label, expected) => {
-    const field = form.getByLabel(label);
+    const field = form.getByLabel(label, { exact: true });
     await page.waitForFunction((field) => field.getAttribute("aria-invalid") === "true", await field.elementHandle());
     const said = await field.evaluate((field) => document.getElementById(field.getAttribute("aria-describedby").split(" ").at(-1)).textContent);
     assert.match(said, expected);

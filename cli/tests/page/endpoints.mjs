@@ -73,7 +73,7 @@ export async function keyboard({ site, person }) {
   await keys.type("Panel 2");
   await keys.press("Enter");
   await form.waitFor({ state: "detached" });
-  await page.getByRole("link", { name: "Panel 2" }).waitFor();
+  await page.getByRole("link", { name: "Panel 2", exact: true }).waitFor();
 
   await tabTo(page, "More for Panel 2");
   await choose(page, "r");
@@ -109,6 +109,10 @@ export async function faults({ site, person }) {
   await form.getByLabel("Name").fill("Panel");
   await form.getByLabel("Host").fill("127.0.0.1");
   await form.getByLabel("Port", { exact: true }).fill("5902");
+  await form.getByRole("button", { name: "Save" }).click();
+  await fault("Password", /password/);
+
+  await form.getByLabel("Sign-in").selectOption("none");
   await form.getByRole("button", { name: "Save" }).click();
   await form.getByText(/already|taken|exists/).first().waitFor();
   await form.getByLabel("Name").fill("Panel 2");

@@ -3,22 +3,41 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::STANDARD_NO_PAD};
-use russh::keys::{
-    self, HashAlg,
-    key::PublicKeyExt,
-    ssh_key::{self, LineEnding},
-};
-use zeroize::Zeroizing;
+use russh::keys::{self, HashAlg, key::PublicKeyExt, ssh_key};
 
-/// Why a key could not be read or made.
+/// Bounds on what is read. Every default is finite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// A key with all its armour, in bytes.
+    pub max_file_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_file_bytes: 64 * 1024 }
+    }
+}
+
+impl Limits {
+    fn file(&self, bytes: usize) -> Result<(), Error> {
+        if bytes > self.max_file_bytes {
+            Err(Error::TooCostly { got: bytes, max: self.max_file_bytes })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Why a key cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The private key is encrypted and no passphrase was given.
-    #[error("the private key is encrypted: its passphrase is needed")]
+    /// The key is encrypted and no passphrase was given: ask for it.
+    #[error("the key is encrypted: its passphrase is needed")]
     NeedsPassphrase,
-    /// The passphrase does not open the private key.
-    #[error("the passphrase does not open the private key")]
+    /// The key does not open with this passphrase: ask again.
+    #[error("the passphrase is wrong")]
     WrongPassphrase,
     /// Not a key, or a damaged one.
     #[error("not a readable key: {reason}")]
@@ -26,36 +45,94 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Longer than [`Limits::max_file_bytes`].
+    #[error("a key of {got} bytes exceeds the limit of {max}")]
+    TooCostly {
+        /// Its length.
+        got: usize,
+        /// What is allowed.
+        max: usize,
+    },
+}
+
+/// The algorithm of a key, by its name in SSH: an open space of names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// `ssh-rsa`: RSA, whatever hash it signs with.
+    Rsa,
+    /// Any other.
+    Other(String),
+}
+
+impl Algorithm {
+    /// The name in SSH.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Rsa => "ssh-rsa",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// A public key: the blob of the wire (RFC 4253 §6.6), and a comment that has no part in comparisons.
 #[derive(Clone, Eq)]
 pub struct PublicKey {
     blob: Vec<u8>,
-    algorithm: String,
+    algorithm: Algorithm,
     comment: String,
     fingerprint: Fingerprint,
-    rsa_bits: Option<usize>,
+    bits: Option<u64>,
 }
 
 impl PublicKey {
-    /// The key of a blob as it stands on the wire and, in base64, in files.
+    /// The key of one line: `ssh-ed25519 AAAA… comment`.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] if it is not one whole key of a known algorithm.
-    pub fn from_blob(blob: &[u8]) -> Result<Self, Error> {
+    /// [`Error::Corrupt`] or [`Error::TooCostly`].
+    pub fn decode(input: &[u8], limits: &Limits) -> Result<Self, Error> {
+        limits.file(input.len())?;
+        let line = std::str::from_utf8(input).map_err(corrupt)?;
+        let mut words = line.split_whitespace();
+        let (Some(name), Some(base64)) = (words.next(), words.next()) else {
+            return Err(corrupt("a public key is a line of type, base64 and comment"));
+        };
+        let blob = STANDARD.decode(base64).map_err(corrupt)?;
+        let mut key = Self::from_blob(&blob, limits)?;
+        if key.algorithm.name() != name {
+            return Err(corrupt(format!("the line says {name}, the key {}", key.algorithm)));
+        }
+        key.comment = words.collect::<Vec<_>>().join(" ");
+        Ok(key)
+    }
+
+    /// The key of a blob as it goes over the wire and, in base64, into files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if it is not exactly one key of an algorithm that is known; [`Error::TooCostly`].
+    pub fn from_blob(blob: &[u8], limits: &Limits) -> Result<Self, Error> {
+        limits.file(blob.len())?;
         let key = ssh_key::PublicKey::decode(blob).map_err(corrupt)?;
         if key.to_bytes().map_err(corrupt)? != blob {
-            return Err(Error::Corrupt { reason: "the key does not end where its text ends".into() });
+            return Err(corrupt("the key does not end where its text ends"));
         }
-        let fingerprint = match key.fingerprint(HashAlg::Sha256) {
-            ssh_key::Fingerprint::Sha256(hash) => Fingerprint(hash),
-            other => return Err(corrupt(other)),
+        let ssh_key::Fingerprint::Sha256(hash) = key.fingerprint(HashAlg::Sha256) else {
+            return Err(corrupt("no fingerprint"));
         };
-        let algorithm = key.algorithm().to_string();
-        let rsa_bits = key.key_data().rsa().map(|rsa| bits(rsa.n().as_positive_bytes().unwrap_or_default()));
-        Ok(Self { blob: blob.to_vec(), algorithm, comment: String::new(), fingerprint, rsa_bits })
+        let (algorithm, bits) = match key.key_data().rsa() {
+            Some(rsa) => (Algorithm::Rsa, Some(bits(rsa.n().as_positive_bytes().unwrap_or_default()))),
+            None => (Algorithm::Other(key.algorithm().to_string()), None),
+        };
+        Ok(Self { blob: blob.to_vec(), algorithm, comment: String::new(), fingerprint: Fingerprint(hash), bits })
     }
 
     /// The blob of the wire.
@@ -64,9 +141,9 @@ impl PublicKey {
         &self.blob
     }
 
-    /// The name of the key's type, such as `ssh-ed25519` or `ssh-rsa`.
+    /// What kind of key it is.
     #[must_use]
-    pub fn algorithm(&self) -> &str {
+    pub const fn algorithm(&self) -> &Algorithm {
         &self.algorithm
     }
 
@@ -76,18 +153,16 @@ impl PublicKey {
         &self.comment
     }
 
-    /// The SHA-256 fingerprint.
+    /// Its SHA-256, as people compare it.
     #[must_use]
     pub const fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
-}
 
-impl PublicKey {
-    /// The size of an RSA key's modulus in bits; `None` for other keys.
+    /// The size of the modulus in bits, for RSA.
     #[must_use]
-    pub const fn rsa_bits(&self) -> Option<usize> {
-        self.rsa_bits
+    pub const fn bits(&self) -> Option<u64> {
+        self.bits
     }
 }
 
@@ -100,19 +175,9 @@ impl PartialEq for PublicKey {
 impl FromStr for PublicKey {
     type Err = Error;
 
-    /// Reads the one-line form: `ssh-ed25519 AAAA… comment`.
+    /// [`PublicKey::decode`] with the default limits.
     fn from_str(line: &str) -> Result<Self, Error> {
-        let mut words = line.split_whitespace();
-        let (Some(name), Some(base64)) = (words.next(), words.next()) else {
-            return Err(Error::Corrupt { reason: "a public key is a line of type, base64 and comment".into() });
-        };
-        let blob = STANDARD.decode(base64).map_err(corrupt)?;
-        let mut key = Self::from_blob(&blob)?;
-        if key.algorithm != name {
-            return Err(Error::Corrupt { reason: format!("the line says {name}, the key {}", key.algorithm) });
-        }
-        key.comment = words.collect::<Vec<_>>().join(" ");
-        Ok(key)
+        Self::decode(line.as_bytes(), &Limits::default())
     }
 }
 
@@ -125,13 +190,21 @@ impl fmt::Display for PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({} {})", self.algorithm, self.fingerprint())
+        write!(f, "PublicKey({} {})", self.algorithm, self.fingerprint)
     }
 }
 
 /// The SHA-256 of a public key's blob, shown as `SHA256:…` the way OpenSSH does.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint(pub [u8; 32]);
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The hash itself.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,93 +218,62 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// What to make with [`PrivateKey::generate`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyKind {
-    /// Ed25519.
-    Ed25519,
-    /// ECDSA over NIST P-256.
-    EcdsaP256,
-    /// RSA of 4096 bits. Takes seconds: not for the thread of a runtime.
-    Rsa4096,
-}
-
 /// A private key that can sign. Wiped when the last clone is dropped.
 #[derive(Clone)]
-pub struct PrivateKey(Arc<ssh_key::PrivateKey>);
+pub struct PrivateKey {
+    key: Arc<ssh_key::PrivateKey>,
+    public: PublicKey,
+}
 
 impl PrivateKey {
     /// Reads a private key from its text: OpenSSH's own format, PEM, PKCS#8 or PuTTY's.
     ///
-    /// An encrypted key is made slow to open on purpose: not for the thread of a runtime.
+    /// An encrypted key is made slow to open on purpose: not for an async thread.
     ///
     /// # Errors
     ///
-    /// [`Error::NeedsPassphrase`], [`Error::WrongPassphrase`], or [`Error::Corrupt`] for everything else.
-    pub fn parse(text: &str, passphrase: Option<&str>) -> Result<Self, Error> {
-        match keys::decode_secret_key(text, passphrase) {
-            Ok(key) if key.is_encrypted() => Err(Error::NeedsPassphrase),
-            Ok(key) => Ok(Self(Arc::new(key))),
-            Err(keys::Error::KeyIsEncrypted) => Err(Error::NeedsPassphrase),
-            Err(keys::Error::SshKey(ssh_key::Error::Encrypted)) => Err(Error::NeedsPassphrase),
-            Err(_) if passphrase.is_some() => Err(Error::WrongPassphrase),
-            Err(error) => Err(corrupt(error)),
-        }
-    }
-
-    /// Makes a new key.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] if the machine gives no randomness.
-    pub fn generate(kind: KeyKind) -> Result<Self, Error> {
-        let algorithm = match kind {
-            KeyKind::Ed25519 => keys::Algorithm::Ed25519,
-            KeyKind::EcdsaP256 => keys::Algorithm::Ecdsa { curve: keys::EcdsaCurve::NistP256 },
-            KeyKind::Rsa4096 => keys::Algorithm::Rsa { hash: None },
+    /// [`Error::NeedsPassphrase`], [`Error::WrongPassphrase`], [`Error::TooCostly`], or [`Error::Corrupt`] for everything
+    /// else.
+    pub fn decode(input: &[u8], passphrase: Option<&[u8]>, limits: &Limits) -> Result<Self, Error> {
+        limits.file(input.len())?;
+        let text = std::str::from_utf8(input).map_err(corrupt)?;
+        let passphrase = passphrase.map(std::str::from_utf8).transpose().map_err(|_| Error::WrongPassphrase)?;
+        let key = match keys::decode_secret_key(text, passphrase) {
+            Ok(key) if key.is_encrypted() => return Err(Error::NeedsPassphrase),
+            Ok(key) => key,
+            Err(keys::Error::KeyIsEncrypted | keys::Error::SshKey(ssh_key::Error::Encrypted)) => {
+                return Err(Error::NeedsPassphrase);
+            }
+            Err(_) if passphrase.is_some() => return Err(Error::WrongPassphrase),
+            Err(error) => return Err(corrupt(error)),
         };
-        let key = ssh_key::PrivateKey::random(&mut keys::key::safe_rng(), algorithm).map_err(corrupt)?;
-        Ok(Self(Arc::new(key)))
+        let mut public = PublicKey::from_blob(&key.public_key().to_bytes().map_err(corrupt)?, limits)?;
+        public.comment = key.comment().to_string();
+        Ok(Self { key: Arc::new(key), public })
     }
 
-    /// The half for the server's `authorized_keys`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] if the key has no public half that can be written.
-    pub fn public_key(&self) -> Result<PublicKey, Error> {
-        let public = self.0.public_key();
-        let mut key = PublicKey::from_blob(&public.to_bytes().map_err(corrupt)?)?;
-        key.comment = public.comment().to_string();
-        Ok(key)
+    /// Its public half: the line for the server's `authorized_keys`.
+    #[must_use]
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.public
     }
 
-    /// The key in OpenSSH's format, not encrypted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] if the key cannot be written in it.
-    pub fn to_openssh(&self) -> Result<Zeroizing<String>, Error> {
-        self.0.to_openssh(LineEnding::LF).map_err(corrupt)
-    }
-
-    pub(crate) fn signs_with(&self, hash: Option<HashAlg>) -> keys::PrivateKeyWithHashAlg {
-        keys::PrivateKeyWithHashAlg::new(self.0.clone(), hash)
+    pub(crate) fn to_russh(&self) -> Arc<ssh_key::PrivateKey> {
+        self.key.clone()
     }
 }
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey({})", self.0.algorithm())
+        write!(f, "PrivateKey({} {})", self.public.algorithm, self.public.fingerprint)
     }
 }
 
-/// The length of a big-endian number in bits.
-fn bits(number: &[u8]) -> usize {
-    let mut significant = number.iter().skip_while(|byte| **byte == 0);
-    let Some(first) = significant.next() else { return 0 };
-    let first = usize::BITS - usize::from(*first).leading_zeros();
-    significant.count() * 8 + usize::try_from(first).unwrap_or_default()
+/// How many bits a big-endian number has.
+fn bits(number: &[u8]) -> u64 {
+    let mut digits = number.iter().skip_while(|byte| **byte == 0);
+    let Some(first) = digits.next() else { return 0 };
+    u64::from(8 - first.leading_zeros()) + u64::try_from(digits.count()).unwrap_or(u64::MAX).saturating_mul(8)
 }
 
 fn corrupt(error: impl fmt::Display) -> Error {

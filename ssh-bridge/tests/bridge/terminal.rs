@@ -135,10 +135,11 @@ async fn without_a_terminal_the_two_outputs_are_apart_and_the_input_ends() {
 
 #[tokio::test]
 async fn signals_reach_the_program_and_its_end_is_told() {
-    let server = Server::openssh(&[]);
+    // OpenSSH passes signals on to users other than its own only, and here they are the same.
+    let server = Server::dropbear();
     let script = "trap 'echo term; kill -KILL $$' TERM; echo go; while :; do sleep 0.01; done";
     let mut operator = Operator::connect(server.dial(), command(server.config(), script, false));
-    operator.ready().await;
+    operator.ready_anywhere().await;
     operator.until(b"go\n").await;
 
     operator.bridge.signal(Signal::TERM).await.unwrap();
@@ -163,6 +164,26 @@ async fn a_large_input_waits_for_the_program_and_arrives_whole() {
 
     let rest = operator.rest().await;
     assert_eq!(String::from_utf8(rest.output).unwrap(), cksum(&large));
+}
+
+#[tokio::test]
+async fn large_input_and_large_output_pass_each_other() {
+    for server in [Server::openssh(&[]), Server::dropbear()] {
+        let mut operator = Operator::connect(server.dial(), command(server.config(), "cat", false));
+        operator.ready_anywhere().await;
+        let large: Vec<u8> = (0..4_000_000_u32).map(|n| u8::try_from(n % 253).unwrap()).collect();
+
+        let bridge = operator.bridge.clone();
+        let mut input = Bytes::from(large.clone());
+        let sending = tokio::spawn(async move {
+            bridge.send(&mut input).await.unwrap();
+            bridge.finish().await.unwrap();
+        });
+        let rest = operator.rest().await;
+
+        sending.await.unwrap();
+        assert!(rest.output == large, "{} bytes came back", rest.output.len());
+    }
 }
 
 /// The machine's own `cksum`, for comparison.

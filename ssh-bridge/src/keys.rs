@@ -57,6 +57,9 @@ mod private;
 mod public;
 mod putty;
 mod rfc4716;
+#[cfg(feature = "russh")]
+#[expect(dead_code, reason = "the terminal bridge is what connects")]
+mod russh;
 mod secret;
 mod signature;
 mod ssh1;

@@ -258,8 +258,9 @@ impl PrivateKey {
         &self.public
     }
 
-    pub(crate) fn to_russh(&self) -> Arc<ssh_key::PrivateKey> {
-        self.key.clone()
+    /// The same key as russh has it.
+    pub(crate) fn to_russh(&self) -> Result<Arc<ssh_key::PrivateKey>, Error> {
+        Ok(self.key.clone())
     }
 }
 

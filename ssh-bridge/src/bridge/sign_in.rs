@@ -171,7 +171,7 @@ impl<'a> SignIn<'a> {
                 Some(None) => Vec::new(),
             };
         }
-        let key = key.to_russh();
+        let key = key.to_russh()?;
         let mut outcome = Outcome::More { methods, partial: false };
         for hash in hashes {
             let attempt =

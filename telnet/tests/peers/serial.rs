@@ -73,10 +73,10 @@ fn our_client_sets_a_port_of_ser2net() {
     let configuration = |port: &str| {
         let text = format!(
             "%YAML 1.1\n---\nconnection: &port\n  accepter: telnet(rfc2217),tcp,127.0.0.1,{port}\n  connector: \
-             serialdev,{name},9600n81,local,nouucplock=true\n"
+             serialdev,{name},9600n81,local\n"
         );
         let path = file("ser2net.yaml", text.as_bytes());
-        ["-n", "-d", "-c", path.to_str().unwrap()].map(String::from).to_vec()
+        ["-u", "-n", "-d", "-c", path.to_str().unwrap()].map(String::from).to_vec()
     };
     let mut config = terminal();
     config.policy.local.insert(OptionCode::COM_PORT);

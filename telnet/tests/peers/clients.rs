@@ -29,8 +29,8 @@ fn on_a_terminal() -> Config {
 }
 
 /// Serves one visitor a shell on a terminal, until either of them ends it.
-fn serve(listener: &TcpListener, login: &str) {
-    let mut end = End::new(listener.accept().unwrap().0, on_a_terminal(), None);
+fn serve(listener: &TcpListener, login: &str, config: Config) -> End {
+    let mut end = End::new(listener.accept().unwrap().0, config, None);
     end.until("the size", |end| end.connection.peer_window().is_some());
     let mut size = end.connection.peer_window().unwrap();
     let mut shell = Pty::start(login, size);
@@ -60,14 +60,26 @@ fn serve(listener: &TcpListener, login: &str) {
         }
     }
     drop(end.stream.shutdown(std::net::Shutdown::Both));
+    end
 }
 
 /// A login, a resize, an interrupt, vim, mc, and text, by way of a client that `command` starts.
 fn a_session(name: &str, command: &str, tells_resizes: bool, mouse: Mouse, encodings: &[&[u8]]) {
+    a_session_with(on_a_terminal(), name, command, tells_resizes, mouse, encodings);
+}
+
+fn a_session_with(
+    config: Config,
+    name: &str,
+    command: &str,
+    tells_resizes: bool,
+    mouse: Mouse,
+    encodings: &[&[u8]],
+) -> End {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let login = script(&format!("login-{name}"), LOGIN);
-    let server = thread::spawn(move || serve(&listener, login.to_str().unwrap()));
+    let server = thread::spawn(move || serve(&listener, login.to_str().unwrap(), config));
     let command = command.replace("PORT", &port.to_string());
     let narrow = WindowSize { columns: 100, rows: 30 };
     let mut client = Pty::start(&command, if tells_resizes { narrow } else { WIDE });
@@ -96,7 +108,7 @@ fn a_session(name: &str, command: &str, tells_resizes: bool, mouse: Mouse, encod
         assert!(start.elapsed() < PATIENCE, "the client does not end");
         client.wait(Duration::from_millis(20));
     }
-    server.join().unwrap();
+    server.join().unwrap()
 }
 
 #[test]
@@ -123,6 +135,22 @@ fn a_session_of_telnetlib3s_client() {
     // It decodes what it carries, so that a mouse of bytes and another encoding are not for it.
     let command = format!("exec {} 127.0.0.1 PORT", found("telnetlib3-client").display());
     a_session("telnetlib3", &command, true, Mouse::Sgr, &[UTF8]);
+}
+
+#[cfg(feature = "mccp")]
+#[test]
+fn a_session_of_telnetlib3s_client_that_is_compressed_both_ways() {
+    use towline_telnet::{OptionCode, Side};
+
+    let mut config = on_a_terminal();
+    for option in [OptionCode::MCCP2, OptionCode::MCCP3] {
+        config.policy.local.insert(option);
+        config.offer.insert(option);
+    }
+    let command = format!("exec {} --compression 127.0.0.1 PORT", found("telnetlib3-client").display());
+    let end = a_session_with(config, "telnetlib3-compressed", &command, true, Mouse::Sgr, &[UTF8]);
+    assert!(end.connection.is_on(Side::Local, OptionCode::MCCP2), "the server's side");
+    assert!(end.connection.is_on(Side::Local, OptionCode::MCCP3), "the client's side");
 }
 
 #[test]

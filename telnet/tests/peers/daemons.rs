@@ -138,3 +138,20 @@ fn a_session_with_telnetlib3s_server() {
     let arguments = |port: &str| ["127.0.0.1", port, "--pty-exec", login.to_str().unwrap()].map(String::from).to_vec();
     a_session(End::listener("telnetlib3-server", arguments, terminal()));
 }
+
+#[cfg(feature = "mccp")]
+#[test]
+fn a_session_with_telnetlib3s_server_that_is_compressed_both_ways() {
+    let login = script("login-telnetlib3-compressed", LOGIN);
+    let arguments = |port: &str| {
+        ["127.0.0.1", port, "--compression", "--pty-exec", login.to_str().unwrap()].map(String::from).to_vec()
+    };
+    let mut config = terminal();
+    config.policy.remote.insert(OptionCode::MCCP2);
+    config.policy.remote.insert(OptionCode::MCCP3);
+    let mut end = End::listener("telnetlib3-server", arguments, config);
+    end.until("compression both ways", |end| {
+        [OptionCode::MCCP2, OptionCode::MCCP3].iter().all(|option| end.connection.is_on(Side::Remote, *option))
+    });
+    a_session(end);
+}

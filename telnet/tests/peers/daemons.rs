@@ -141,17 +141,15 @@ fn a_session_with_telnetlib3s_server() {
 
 #[cfg(feature = "mccp")]
 #[test]
-fn a_session_with_telnetlib3s_server_that_is_compressed_both_ways() {
+fn a_session_with_telnetlib3s_server_that_compresses() {
     let login = script("login-telnetlib3-compressed", LOGIN);
     let arguments = |port: &str| {
         ["127.0.0.1", port, "--compression", "--pty-exec", login.to_str().unwrap()].map(String::from).to_vec()
     };
+    // Not MCCP3: what follows the start of a stream in the same read it takes for text.
     let mut config = terminal();
     config.policy.remote.insert(OptionCode::MCCP2);
-    config.policy.remote.insert(OptionCode::MCCP3);
     let mut end = End::listener("telnetlib3-server", arguments, config);
-    end.until("compression both ways", |end| {
-        [OptionCode::MCCP2, OptionCode::MCCP3].iter().all(|option| end.connection.is_on(Side::Remote, *option))
-    });
+    end.until("compression", |end| end.connection.is_on(Side::Remote, OptionCode::MCCP2));
     a_session(end);
 }

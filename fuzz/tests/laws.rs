@@ -8,7 +8,7 @@ use towline_fuzz::{rfb, telnet, tunnel};
 type Oracle = fn(&[u8]);
 
 /// Each fuzz target and the oracle behind it.
-const ORACLES: [(&str, Oracle); 13] = [
+const ORACLES: [(&str, Oracle); 14] = [
     ("rfb_messages", rfb::messages),
     ("rfb_handshakes", rfb::handshakes),
     ("rfb_decoder", rfb::decoder),
@@ -19,6 +19,7 @@ const ORACLES: [(&str, Oracle); 13] = [
     ("telnet_subnegotiation", telnet::subnegotiation),
     ("telnet_connection", telnet::connection),
     ("telnet_negotiate", telnet::negotiate),
+    ("telnet_compression", telnet::compression),
     ("tunnel_frame", tunnel::frame),
     ("tunnel_connection", tunnel::connection),
     ("tunnel_two_connections", tunnel::two_connections),
@@ -100,6 +101,11 @@ proptest! {
     #[test]
     fn a_telnet_connection_does_not_care_how_its_input_is_cut(input in proptest::collection::vec(any::<u8>(), 0..800)) {
         telnet::connection(&input);
+    }
+
+    #[test]
+    fn compressed_telnet_is_what_it_is_without(input in proptest::collection::vec(any::<u8>(), 0..800)) {
+        telnet::compression(&input);
     }
 
     #[test]

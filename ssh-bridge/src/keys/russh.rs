@@ -3,7 +3,7 @@
 use rand_core::{TryCryptoRng, TryRng};
 use russh::keys::ssh_key;
 
-use crate::keys::{Error, Format, Limits, PrivateKey, PublicKey, error::corrupt};
+use crate::keys::{Error, Format, PrivateKey};
 
 impl PrivateKey {
     /// The same key as russh has it.
@@ -11,14 +11,6 @@ impl PrivateKey {
         let file = self.encode(Format::OpensshKeyV1, None, &mut NoRandomness)?;
         ssh_key::PrivateKey::from_openssh(file.as_bytes())
             .map_err(|_| Error::unsupported("algorithm for a connection", self.algorithm().name()))
-    }
-}
-
-impl PublicKey {
-    /// The key that russh has.
-    pub(crate) fn from_russh(key: &ssh_key::PublicKey, limits: &Limits) -> Result<Self, Error> {
-        let blob = key.to_bytes().map_err(|_| corrupt("public key", "it cannot be written"))?;
-        Self::from_blob(&blob, limits)
     }
 }
 

@@ -61,6 +61,7 @@ impl Config {
 /// Something to sign in with.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "there are one or two in a session")]
 pub enum Credential {
     /// A password. It also answers the one hidden question for a password that some servers ask instead
     /// (keyboard-interactive), once.

@@ -93,10 +93,11 @@ async fn ctrl_c_ends_yes() {
     for server in [Server::openssh(&[]), Server::dropbear()] {
         let mut operator = Operator::connect(server.dial(), command(server.config(), "exec /bin/sh -i", true));
         operator.ready_anywhere().await;
-        operator.send(b"PS1=; yes\n").await;
+        operator.send(b"PS1='ready> '; yes\n").await;
         operator.until(b"y\r\ny\r\ny\r\n").await;
 
         operator.send(b"\x03").await;
+        operator.until(b"\r\nready> ").await;
         operator.send(b"echo code $?.\n").await;
 
         operator.until(b"code 130.\r\n").await;

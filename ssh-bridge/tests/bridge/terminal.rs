@@ -56,16 +56,23 @@ async fn control_characters_do_what_they_do_on_a_terminal() {
         let mut operator = Operator::connect(server.dial(), command(server.config(), "exec /bin/sh -i", true));
         operator.ready_anywhere().await;
 
+        // Nothing is typed ahead: a shell may throw that away when it is interrupted.
+        operator.send(b"PS1='ready> '\n").await;
+        operator.until(b"ready> '\r\n").await;
+        operator.until(b"ready> ").await;
         // What runs in the foreground says so itself: before, the interrupt would hit the shell.
         for (key, code) in [(b"\x03", 130), (b"\x1C", 131)] {
             operator.send(b"sh -c 'echo in fore''ground; exec sleep 1000'\n").await;
             operator.until(b"in foreground\r\n").await;
             operator.send(key).await;
+            operator.until(b"ready> ").await;
             operator.send(b"echo code $?.\n").await;
-            operator.until(format!("code {code}.\r\n").as_bytes()).await;
+            operator.until(format!("code {code}.\r\nready> ").as_bytes()).await;
         }
-        operator.send(b"cat\n\x04echo code $?.\n").await;
-        operator.until(b"code 0.\r\n").await;
+        operator.send(b"cat\n\x04").await;
+        operator.until(b"ready> ").await;
+        operator.send(b"echo code $?.\n").await;
+        operator.until(b"code 0.\r\nready> ").await;
         operator.send(b"exit 3\n").await;
         assert_eq!(operator.rest().await.exit, Some(Exit::Status(3)));
     }

@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         "towline-cli",
         &[
             "towline-rfb",
+            "towline-ssh-bridge",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",
@@ -30,6 +31,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         &[
             "towline-rfb",
             "towline-telnet",
+            "towline-ssh-bridge",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",
@@ -42,6 +44,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         &[
             "towline-rfb",
             "towline-telnet",
+            "towline-ssh-bridge",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",

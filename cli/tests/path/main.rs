@@ -5,6 +5,7 @@ mod bytes;
 mod completions;
 mod doctor;
 mod failures;
+mod keys;
 mod lifecycle;
 mod logins;
 mod people;

@@ -157,6 +157,16 @@ impl KeyFile {
     }
 }
 
+impl KeyFile {
+    /// As [`KeyFile::private_key`], without a copy of what is not encrypted.
+    pub(crate) fn into_private_key(self, passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
+        match self.content {
+            Content::Private(key) => Ok(*key),
+            content => Self { content, ..self }.private_key(passphrase),
+        }
+    }
+}
+
 type Found = Result<(Format, Content), Error>;
 
 fn as_format(format: Format, content: Result<Content, Error>) -> Found {

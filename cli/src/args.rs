@@ -75,7 +75,7 @@ pub(crate) enum Format {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Start a cloud and make this machine its first device.
+    /// Start a cloud and make this machine, or a demo device, its first device.
     Up(Up),
     /// Run the cloud.
     Cloud(Cloud),
@@ -159,9 +159,12 @@ pub(crate) struct Up {
     /// Where the cloud listens.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// Where everything is kept [default: towline in the user's data folder].
+    /// Where everything is kept [default: towline in the user's data folder; with --demo a folder demo in that].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Make no device of this machine: show a demo device, whose servers are in this program and on loopback only.
+    #[arg(long)]
+    pub(crate) demo: bool,
 }
 
 #[derive(clap::Args)]

@@ -86,14 +86,18 @@ pub(crate) async fn endpoints(global: &Global, command: &Endpoints, output: Outp
         }
         Endpoints::CreatePassthrough { device, name, host, port } => {
             let device = reference::device(&api, &device.device).await?;
-            let wish =
-                CreateEndpoint { name: name.clone(), protocol: Protocol::Passthrough, host: host.clone(), port: *port };
+            let wish = CreateEndpoint::new(name, Protocol::Passthrough, host, *port);
             let endpoint: Endpoint = api.post(&["devices", &device.id, "endpoints"], &wish).await?;
             output.value(&endpoint, endpoint_lines)
         }
         Endpoints::Update { device, endpoint, change } => {
             let endpoint = find(&device.device, endpoint.name()).await?;
-            let change = UpdateEndpoint { name: change.new_name.clone(), host: change.host.clone(), port: change.port };
+            let change = UpdateEndpoint {
+                name: change.new_name.clone(),
+                host: change.host.clone(),
+                port: change.port,
+                ..UpdateEndpoint::default()
+            };
             let endpoint: Endpoint =
                 api.patch(&["devices", &endpoint.device_id, "endpoints", &endpoint.id], &change).await?;
             output.value(&endpoint, endpoint_lines)

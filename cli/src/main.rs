@@ -8,6 +8,7 @@ mod backup;
 mod child;
 mod cloud;
 mod completions;
+mod demo;
 mod devices;
 mod doctor;
 mod events;

@@ -76,7 +76,6 @@ mod public;
 mod putty;
 mod rfc4716;
 #[cfg(feature = "russh")]
-#[cfg_attr(not(test), expect(dead_code, reason = "the terminal bridge is what connects"))]
 mod russh;
 mod secret;
 mod signature;

@@ -1,9 +1,10 @@
 //! `telnet-client HOST PORT`: a terminal on a Telnet server. Ctrl+] ends it.
 //!
-//! One thread waits for the terminal and for the server at once; the terminal is raw while the server echoes, and as it was
-//! while it does not.
+//! One thread waits for the terminal and for the server at once. The terminal is raw: what a server does not echo, and
+//! lines where it wants lines, are the keyboard's.
 
 use std::{
+    collections::VecDeque,
     env, io,
     io::{Read, Write},
     net::TcpStream,
@@ -15,7 +16,11 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     termios::{OptionalActions, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr},
 };
-use towline_telnet::{Config, Connection, Event, Limits, option::naws::WindowSize};
+use towline_telnet::{
+    Config, Connection, Event, Keyboard, Limits,
+    keyboard::{Keys, Stroke},
+    option::naws::WindowSize,
+};
 
 const ESCAPE: u8 = 0x1D;
 
@@ -29,18 +34,14 @@ struct Terminal {
 impl Terminal {
     fn new() -> Result<Self, Failure> {
         let stdin = io::stdin();
-        Ok(Self { found: if isatty(&stdin) { Some(tcgetattr(&stdin)?) } else { None } })
-    }
-
-    fn set_raw(&self, is_raw: bool) -> Result<(), Failure> {
-        if let Some(found) = &self.found {
-            let mut modes = found.clone();
-            if is_raw {
-                modes.make_raw();
-            }
-            tcsetattr(io::stdin(), OptionalActions::Drain, &modes)?;
+        if !isatty(&stdin) {
+            return Ok(Self { found: None });
         }
-        Ok(())
+        let found = tcgetattr(&stdin)?;
+        let mut modes = found.clone();
+        modes.make_raw();
+        tcsetattr(&stdin, OptionalActions::Drain, &modes)?;
+        Ok(Self { found: Some(found) })
     }
 
     fn size() -> Option<WindowSize> {
@@ -51,7 +52,9 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        drop(self.set_raw(false));
+        if let Some(found) = &self.found {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, found);
+        }
     }
 }
 
@@ -64,21 +67,21 @@ fn main() -> Result<(), Failure> {
     stream.set_nonblocking(true)?;
     eprintln!("Connected to {host}. Ctrl+] ends it. Nothing of this is encrypted.");
 
-    let terminal = Terminal::new()?;
+    let _terminal = Terminal::new()?;
     let mut config = Config::client(&env::var("TERM").unwrap_or_else(|_| "unknown".into()));
     config.window = Some(Terminal::size().unwrap_or(WindowSize { columns: 80, rows: 24 }));
     config.speak_first = port == "23";
     let mut connection = Connection::new(config, Limits::default());
 
-    let mut typed = Bytes::new();
+    let mut keyboard = Keyboard::new(Keys::default(), &Limits::default());
+    let mut strokes = VecDeque::new();
     let mut to_send = Bytes::new();
-    let mut is_raw = false;
     let mut buffer = vec![0; 64 * 1024];
     loop {
         if let Some(size) = Terminal::size() {
             connection.resize(size);
         }
-        connection.send(&mut typed);
+        press(&mut connection, &mut strokes)?;
         send(&mut connection, &mut stream, &mut to_send)?;
 
         let stdin = io::stdin();
@@ -86,19 +89,22 @@ fn main() -> Result<(), Failure> {
         if !to_send.is_empty() {
             interest |= PollFlags::OUT;
         }
-        let keys = if typed.is_empty() { PollFlags::IN } else { PollFlags::empty() };
+        let keys = if strokes.is_empty() { PollFlags::IN } else { PollFlags::empty() };
         let mut ready = [PollFd::new(&stream, interest), PollFd::new(&stdin, keys)];
         // A window changes its size without a word: looked at four times a second.
         poll(&mut ready, Some(&Timespec::try_from(Duration::from_millis(250))?))?;
         let (has_heard, has_typed) = (!ready[0].revents().is_empty(), !ready[1].revents().is_empty());
 
+        let mut screen = io::stdout().lock();
         if has_typed {
             let length = rustix::io::read(&stdin, &mut buffer)?;
             let keys = &buffer[..length];
             if keys.is_empty() || keys.contains(&ESCAPE) {
                 return Ok(());
             }
-            typed = Bytes::copy_from_slice(keys);
+            let pressed = keyboard.press(keys, &connection);
+            screen.write_all(&pressed.shown)?;
+            strokes.extend(pressed.strokes);
         }
         if has_heard && connection.wants_input() {
             match stream.read(&mut buffer) {
@@ -108,18 +114,31 @@ fn main() -> Result<(), Failure> {
                 Err(error) => return Err(error.into()),
             }
         }
-        let mut screen = io::stdout().lock();
         while let Some(event) = connection.poll_event()? {
             if let Event::Data(data) = event {
                 screen.write_all(&data)?;
             }
         }
         screen.flush()?;
-        if is_raw == connection.wants_local_echo() {
-            is_raw = !is_raw;
-            terminal.set_raw(is_raw)?;
+    }
+}
+
+/// Does what keys ask for, until there is no room.
+fn press(connection: &mut Connection, strokes: &mut VecDeque<Stroke>) -> Result<(), Failure> {
+    while let Some(stroke) = strokes.pop_front() {
+        match stroke {
+            Stroke::Send(mut data) => {
+                connection.send(&mut data);
+                if !data.is_empty() {
+                    strokes.push_front(Stroke::Send(data));
+                    break;
+                }
+            }
+            Stroke::Command(command) => connection.command(command)?,
+            Stroke::Interrupt => connection.interrupt(),
         }
     }
+    Ok(())
 }
 
 /// Writes what can be written.

@@ -4,6 +4,7 @@
 //! * [`Negotiator`] is RFC 1143 in full, for both sides of all options, without a byte.
 //! * [`option`] has what the options say as values, both ways.
 //! * [`Connection`] joins them: escaping, newlines, BINARY, Synch, and answers to what a [`Config`] can answer.
+//! * [`Keyboard`] stands between a user's terminal and a [`Connection`]: Ctrl+C, Backspace, echo and lines on this side.
 //!
 //! The crate is `no_std`, has no clock, log, socket or runtime, and never looks at the process's environment. Feature `codec`
 //! adds `codec::Codec` for tokio-util. What a peer can make this side hold or say is bounded by [`Limits`].
@@ -59,6 +60,7 @@ pub mod codec;
 mod command;
 mod connection;
 mod error;
+pub mod keyboard;
 mod limits;
 mod negotiator;
 pub mod newline;
@@ -67,8 +69,9 @@ mod parser;
 mod reader;
 
 pub use command::{Command, IAC, Verb};
-pub use connection::{Backspace, Config, Connection, Event};
+pub use connection::{Config, Connection, Event};
 pub use error::Error;
+pub use keyboard::Keyboard;
 pub use limits::Limits;
 pub use negotiator::{Change, Negotiator, Outcome, Policy, QState, Side};
 pub use option::{OptionCode, OptionSet, Subnegotiation};

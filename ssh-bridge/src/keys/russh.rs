@@ -1,7 +1,5 @@
 //! Keys for russh, which speaks the protocol: through openssh-key-v1, so that none of its types shows.
 
-use std::sync::Arc;
-
 use rand_core::{TryCryptoRng, TryRng};
 use russh::keys::ssh_key;
 
@@ -9,10 +7,9 @@ use crate::keys::{Error, Format, PrivateKey};
 
 impl PrivateKey {
     /// The same key as russh has it.
-    pub(crate) fn to_russh(&self) -> Result<Arc<ssh_key::PrivateKey>, Error> {
+    pub(crate) fn to_russh(&self) -> Result<ssh_key::PrivateKey, Error> {
         let file = self.encode(Format::OpensshKeyV1, None, &mut NoRandomness)?;
         ssh_key::PrivateKey::from_openssh(file.as_bytes())
-            .map(Arc::new)
             .map_err(|_| Error::unsupported("algorithm for a connection", self.algorithm().name()))
     }
 }

@@ -12,18 +12,6 @@ use crate::{
     },
 };
 
-/// What the Backspace key sends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Backspace {
-    /// What the application sends.
-    #[default]
-    AsIs,
-    /// DEL (0x7F) for BS.
-    Delete,
-    /// BS (0x08) for DEL.
-    ControlH,
-}
-
 /// What this side is like: what it agrees to, what it says first, and what it answers.
 ///
 /// ```
@@ -49,11 +37,9 @@ pub struct Config {
     pub incoming: Incoming,
     /// What becomes of this side's newlines.
     pub outgoing: Outgoing,
-    /// What the Backspace key sends.
-    pub backspace: Backspace,
     /// The names of this side's terminal, the most specific one first.
     pub terminal_types: Vec<String>,
-    /// The size of this side's window; without one at the start the option is not agreed to.
+    /// The size of this side's window; while it is not known the option is not agreed to.
     pub window: Option<WindowSize>,
     /// Send 254 for each byte of 255 in a size: busybox telnetd takes a doubled one for typed text.
     pub avoid_255: bool,
@@ -96,7 +82,6 @@ impl Config {
             ask: OptionSet::from([OptionCode::SGA]),
             incoming: Incoming::Screen,
             outgoing: Outgoing::CrNul,
-            backspace: Backspace::AsIs,
             terminal_types: Vec::from([terminal_type.into()]),
             window: None,
             avoid_255: true,

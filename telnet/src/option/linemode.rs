@@ -278,6 +278,12 @@ impl Table {
         (entry.level() != Level::NoSupport).then_some(entry.key)
     }
 
+    /// The function of a key.
+    pub fn function(&self, key: u8) -> Option<Function> {
+        let entry = self.current.iter().find(|entry| entry.level() != Level::NoSupport && entry.key == key)?;
+        Some(entry.function)
+    }
+
     /// Takes the peer's triplets and returns the answer; at most one triplet for each function, the last word counts.
     ///
     /// Spec: RFC 1184 §5.5.

@@ -3,7 +3,10 @@
 #[cfg(feature = "codec")]
 mod codec;
 mod commands;
+#[cfg(feature = "mccp")]
+mod compression;
 mod history;
+mod keyboard;
 mod negotiator;
 mod newlines;
 mod options;

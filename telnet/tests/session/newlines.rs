@@ -1,8 +1,8 @@
-//! CR LF, CR NUL, BINARY, backspace.
+//! CR LF, CR NUL, BINARY.
 
 use bytes::Bytes;
 use towline_telnet::{
-    Backspace, Config, Connection, Limits, OptionCode, Side,
+    Config, Connection, Limits, OptionCode, Side,
     newline::{Incoming, Outgoing},
 };
 
@@ -68,17 +68,4 @@ fn the_rules_change_exactly_where_binary_does() {
     let mut connection = Connection::new(Config::client("x"), Limits::default());
     let input = b"a\r\0\xFF\xFB\0b\r\0\xFF\xFC\0c\r\0d";
     assert_eq!(data(&receive(&mut connection, input)), b"a\rb\r\0c\rd");
-}
-
-#[test]
-fn the_backspace_key_sends_what_the_device_wants() {
-    for (mode, expected) in
-        [(Backspace::AsIs, b"a\x08\x7F"), (Backspace::Delete, b"a\x7F\x7F"), (Backspace::ControlH, b"a\x08\x08")]
-    {
-        let mut config = Config::client("x");
-        config.backspace = mode;
-        let mut connection = Connection::new(config, Limits::default());
-        connection.send(&mut Bytes::from_static(b"a\x08\x7F"));
-        assert_eq!(transmit(&mut connection), expected);
-    }
 }

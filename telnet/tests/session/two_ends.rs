@@ -51,6 +51,26 @@ fn a_resize_is_told_once_and_only_the_last() {
 }
 
 #[test]
+fn a_size_that_is_known_later_is_offered_to_a_server_that_asked() {
+    for speak_first in [false, true] {
+        let mut config = Config::client("xterm");
+        config.speak_first = speak_first;
+        let (mut near, mut far) = (Connection::new(config, Limits::default()), server());
+        settle(&mut near, &mut far);
+        assert!(!near.is_on(Side::Local, OptionCode::NAWS), "there is nothing to tell");
+        near.resize(WindowSize { columns: 120, rows: 40 });
+        settle(&mut near, &mut far);
+        assert_eq!(far.peer_window(), Some(WindowSize { columns: 120, rows: 40 }));
+    }
+    // A server that has not asked is told nothing, until it does.
+    let mut connection = Connection::new(Config::client("xterm"), Limits::default());
+    connection.resize(WindowSize { columns: 1, rows: 2 });
+    assert_eq!(transmit(&mut connection), b"");
+    let said = crate::pair::answer(&mut connection, b"\xFF\xFD\x1F");
+    assert_eq!(said, b"\xFF\xFB\x1F\xFF\xFA\x1F\0\x01\0\x02\xFF\xF0");
+}
+
+#[test]
 fn a_size_of_255_goes_out_as_254_unless_the_peer_is_known_to_be_good() {
     for (avoid_255, told) in [(true, 254), (false, 255)] {
         let mut config = client_config();

@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         "towline-cli",
         &[
             "towline-rfb",
+            "towline-telnet",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",

@@ -221,7 +221,8 @@ impl Shell {
         }
         let Some(event) = sequence.strip_prefix("[<") else { return };
         let pressed = event.ends_with('M');
-        let numbers: Option<Vec<u16>> = event.trim_end_matches(['M', 'm']).split(';').map(|it| it.parse().ok()).collect();
+        let numbers: Option<Vec<u16>> =
+            event.trim_end_matches(['M', 'm']).split(';').map(|it| it.parse().ok()).collect();
         if let Some([button, column, row]) = numbers.as_deref() {
             let what = if pressed { "pressed" } else { "released" };
             self.say(&format!("button {button} {what} at column {column}, row {row}\r\n"));
@@ -279,5 +280,58 @@ impl Shell {
             }
             self.say("\x1b[0m\r\n");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a shell says to keys that come in these pieces.
+    fn said<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> String {
+        let mut shell = Shell::new(Some(Size { columns: 80, rows: 24 }));
+        pieces.into_iter().for_each(|piece| shell.handle_input(piece));
+        let mut said = String::new();
+        while let Some(text) = shell.poll_transmit() {
+            said += std::str::from_utf8(&text).unwrap();
+        }
+        said
+    }
+
+    #[test]
+    fn however_the_keys_are_cut_the_answer_is_the_same() {
+        let keys = "héllo 日本\x7f🚀\x7f\recho ü\r\nsize\r\x03mouse\r\x1b[<0;12;5M\x1b[<0;12;5m\x03\x1b[A\x1bOP\x0cno\x15exit\r"
+            .as_bytes();
+        let whole = said([keys]);
+        for at in 0..keys.len() {
+            let (one, other) = keys.split_at(at);
+            assert_eq!(said([one, other]), whole, "cut at {at}");
+        }
+        assert_eq!(said(keys.chunks(1)), whole);
+    }
+
+    #[test]
+    fn a_line_is_edited_and_obeyed() {
+        let answer = said([&b"echo on\x7f\x7fyes\r"[..]]);
+        assert!(answer.ends_with(&format!("echo yes\r\nyes\r\n{PROMPT}")), "{answer:?}");
+        let answer = said([&b"nonsense\r"[..]]);
+        assert!(answer.contains("nonsense: there is no such command"), "{answer:?}");
+    }
+
+    #[test]
+    fn an_interrupt_ends_what_goes_on() {
+        let answer = said([&b"mouse\rignored\x03"[..]]);
+        assert!(answer.ends_with(&format!("{MOUSE_OFF}^C\r\n{PROMPT}")), "{answer:?}");
+        assert!(!answer.contains("ignored"), "{answer:?}");
+    }
+
+    #[test]
+    fn what_is_no_text_and_what_never_ends_is_survived() {
+        let answer = said([&b"\xff\xc3"[..], b"(\r"]);
+        assert!(answer.contains("\u{fffd}\u{fffd}("), "{answer:?}");
+        let endless = [b"\x1b[".as_slice(), &[b'0'; 100], b"mecho on\r"].concat();
+        assert!(said([&endless[..]]).contains("on\r\n"));
+        let long = vec![b'a'; 100_000];
+        assert!(said([&long[..]]).len() < 2 * MAX_LINE_BYTES);
     }
 }

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use towline_cloud_api::{Answer, Endpoint, ErrorCode, HostKey, Prompt, Question, Secret as ApiSecret, SignIn};
 use towline_ssh_bridge::{
     Bridge, Config, Credential, Error, Event, Events, Exit, HostKeyQuestion, Secret, Terminal, Verdict, WindowSize,
-    keys::{PrivateKey, PublicKey},
+    keys::{Limits, PrivateKey, PublicKey},
 };
 use towline_tunnel_proto::driver::Channel;
 use zeroize::Zeroizing;
@@ -37,7 +37,7 @@ impl Wish {
         let mut config = Config::new(endpoint.user.clone().unwrap_or_default());
         config.terminal = Some(Terminal { size: window(size), ..Terminal::default() });
         config.legacy_algorithms = endpoint.legacy_algorithms;
-        config.host_keys = endpoint.host_keys.iter().filter_map(|key| key.key.parse().ok()).collect();
+        config.host_keys = endpoint.host_keys.iter().filter_map(|key| decode(&key.key)).collect();
         let mut take = |field| secrets.take(field).map(|bytes| text(&bytes)).transpose();
         let mut key = None;
         match endpoint.sign_in {
@@ -93,7 +93,7 @@ pub(super) async fn run(mut wish: Wish, channel: Channel, end: ShellEnd) {
 
 /// A passphrase costs time on purpose.
 async fn open_key(key: Zeroizing<String>, passphrase: Zeroizing<String>) -> Result<PrivateKey, Failure> {
-    let opened = tokio::task::spawn_blocking(move || PrivateKey::parse(&key, Some(&passphrase)));
+    let opened = tokio::task::spawn_blocking(move || PrivateKey::decode(key.as_bytes(), Some(passphrase.as_bytes()), &Limits::default()));
     let opened = opened.await.map_err(|_| Failure::new(ErrorCode::Internal, ""))?;
     opened.map_err(|error| Failure::new(ErrorCode::TargetSignIn, format!("the endpoint's private key: {error}")))
 }
@@ -207,7 +207,7 @@ impl Talk {
         } else {
             let ask = Question::HostKey {
                 target: self.target.clone(),
-                algorithm: question.offered.algorithm().to_string(),
+                algorithm: question.offered.algorithm().name().to_owned(),
                 fingerprint: question.offered.fingerprint().to_string(),
                 may_save: false,
             };
@@ -224,6 +224,11 @@ impl Talk {
         }
         Ok(())
     }
+}
+
+/// A key that was kept.
+pub(crate) fn decode(line: &str) -> Option<PublicKey> {
+    PublicKey::decode(line.as_bytes(), &Limits::default()).ok()
 }
 
 /// A key as it is kept and shown.

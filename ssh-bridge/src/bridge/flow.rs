@@ -9,6 +9,9 @@
 //! The gate is below SSH, where reading stops and nothing else: russh's loop never waits for the caller, so keystrokes,
 //! resizes and signals go out while the output stands still. (SSH's own window would not do: russh gives it back when
 //! data arrives, not when it is taken.)
+//!
+//! One thing does wait: when keys are exchanged anew (once a gigabyte or hour) while the gate is closed, russh sends
+//! nothing until the caller takes output and lets the server's part of the exchange in.
 
 use std::{
     collections::VecDeque,

@@ -7,6 +7,8 @@
 //!                └──── refused, or accepted in part ◄────────────┘
 //! ```
 
+use std::sync::Arc;
+
 use russh::{
     MethodKind,
     client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Response},
@@ -171,7 +173,7 @@ impl<'a> SignIn<'a> {
                 Some(None) => Vec::new(),
             };
         }
-        let key = key.to_russh();
+        let key = Arc::new(key.to_russh()?);
         let mut outcome = Outcome::More { methods, partial: false };
         for hash in hashes {
             let attempt =
@@ -191,7 +193,7 @@ impl<'a> SignIn<'a> {
             let (text, given) = (text.clone(), passphrase.take());
             // Slow on purpose of whoever encrypted it.
             let opened = tokio::task::spawn_blocking(move || {
-                let passphrase = given.as_ref().map(|given| given.expose().as_bytes());
+                let passphrase = given.as_ref().map(|given: &Secret| given.expose().as_bytes());
                 PrivateKey::decode(text.expose().as_bytes(), passphrase, &keys::Limits::default())
             });
             let error = match opened.await {

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use towline_cloud_api::{Endpoint, ErrorCode, FieldError, HostKey, Protocol, Secret, SignIn, UpdateEndpoint};
-use towline_ssh_bridge::keys::{Error as KeyError, KeyKind, PrivateKey, PublicKey};
+use towline_ssh_bridge::keys::{Error as KeyError, Format, Limits, NewKey, PrivateKey, PublicKey};
 
 use crate::{
     api::{Failure, wrong_name},
@@ -165,13 +165,14 @@ fn host_keys(text: &str) -> Result<Vec<HostKey>, String> {
 }
 
 fn host_key_of(line: &str) -> Result<HostKey, String> {
-    let key = line.parse::<PublicKey>().or_else(|error| {
+    let read = |text: &str| PublicKey::decode(text.as_bytes(), &Limits::default());
+    let key = read(line).or_else(|error| {
         // A line of known_hosts has the host's name in front.
         let (_, rest) = line.split_once(char::is_whitespace).ok_or(error)?;
-        rest.trim_start().parse()
+        read(rest)
     });
     // Without the comment, which says nothing about the host.
-    let key = key.and_then(|key| PublicKey::from_blob(key.blob()));
+    let key = key.map(|key| key.with_comment(""));
     key.map(|key| host_key(&key)).map_err(|error| format!("a host key is a line as in ssh_host_*_key.pub: {error}"))
 }
 
@@ -207,7 +208,7 @@ impl Key {
             }
             (None, true) => {
                 let (private, public) = blocking(generate_pair).await??;
-                endpoint.public_key = Some(format!("{public} towline"));
+                endpoint.public_key = Some(public.to_string());
                 secrets.push((Field::PrivateKey, private));
             }
             (None, false) if !had_key => faults.add("private_key", "signing in with a key pair takes a key"),
@@ -224,8 +225,8 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// The public half of a private key; none if only its passphrase would show it.
 fn public_half(text: &str, passphrase: Option<&str>) -> Result<Option<String>, String> {
-    match PrivateKey::parse(text, passphrase) {
-        Ok(key) => key.public_key().map(|key| Some(key.to_string())).map_err(|error| error.to_string()),
+    match PrivateKey::decode(text.as_bytes(), passphrase.map(str::as_bytes), &Limits::default()) {
+        Ok(key) => Ok(Some(key.public_key().to_string())),
         // Whoever connects will be asked for it.
         Err(KeyError::NeedsPassphrase) => Ok(None),
         Err(error) => Err(error.to_string()),
@@ -234,7 +235,7 @@ fn public_half(text: &str, passphrase: Option<&str>) -> Result<Option<String>, S
 
 fn generate_pair() -> Result<(Secret, PublicKey), Failure> {
     let failed = |error: KeyError| Failure::new(ErrorCode::Internal, error.to_string());
-    let key = PrivateKey::generate(KeyKind::Ed25519).map_err(failed)?;
-    let text = key.to_openssh().map_err(failed)?;
-    Ok((Secret::from(text.as_str().to_owned()), key.public_key().map_err(failed)?))
+    let key = PrivateKey::generate(NewKey::Ed25519, "towline", &mut SystemRandom).map_err(failed)?;
+    let text = key.encode(Format::OpensshKeyV1, None, &mut SystemRandom).map_err(failed)?;
+    Ok((Secret::from(text.as_str().to_owned()), key.public_key().clone()))
 }

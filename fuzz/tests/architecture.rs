@@ -19,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         &[
             "towline-rfb",
             "towline-ssh-bridge",
+            "towline-telnet",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",

@@ -24,7 +24,8 @@ export function Table<T>(props: {
   below?: ((row: T) => ComponentChildren) | undefined;
 }) {
   return (
-    <div class="scroll">
+    // Where no row has anything to focus, the keyboard scrolls by the table itself.
+    <div class="scroll" {...(props.onOpen ? {} : { tabIndex: 0, role: "group", "aria-label": props.caption })}>
       <table>
         <caption class="hidden">{props.caption}</caption>
         <thead>

@@ -23,8 +23,7 @@ const PATHS = {
   full: "M2.5 6v-3.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
   move: "M8 1.5v13M1.5 8h13M6 3.5l2-2 2 2M6 12.5l2 2 2-2M3.5 6l-2 2 2 2M12.5 6l2 2-2 2",
   menu: "M2 4h12M2 8h12M2 12h12",
-  unplug:
-    "M3 13 5.5 10.5M13 3l-2.5 2.5M5 7l4 4-1.5 1.5a2.8 2.8 0 0 1-4-4zM11 9 7 5l1.5-1.5a2.8 2.8 0 0 1 4 4z",
+  unplug: "M3 13 5.5 10.5M13 3l-2.5 2.5M5 7l4 4-1.5 1.5a2.8 2.8 0 0 1-4-4zM11 9 7 5l1.5-1.5a2.8 2.8 0 0 1 4 4z",
 } as const;
 
 export type IconName = keyof typeof PATHS;

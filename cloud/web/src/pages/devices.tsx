@@ -37,7 +37,7 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
   useChanges((change) => {
     if (change.event !== "device") return;
     const known = loaded.data?.items.some((device) => device.id === change.device_id);
-    if (!known) return loaded.reload();
+    if (!known) return void loaded.reload();
     // Its name or its being there may have changed too: that is what the device itself says.
     void call<Device>("GET", `/devices/${id(change.device_id)}`).then(
       (device) =>

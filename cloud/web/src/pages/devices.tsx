@@ -82,31 +82,35 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
         {adding}
       </div>
       {loaded.data?.items.some(({ name }) => name === DEMO) && <FirstSteps />}
-      <Shown loaded={loaded}>
-        {({ items, next }) => {
-          const rows = items.filter((device) => status === "all" || device.online === (status === "online"));
-          if (rows.length > 0) {
+      {loaded.problem?.code === "forbidden" ? (
+        <Empty title={words.empty} says={words.emptyAsk} />
+      ) : (
+        <Shown loaded={loaded}>
+          {({ items, next }) => {
+            const rows = items.filter((device) => status === "all" || device.online === (status === "online"));
+            if (rows.length > 0) {
+              return (
+                <>
+                  <DeviceTable devices={rows} />
+                  <More next={next} loading={more} onMore={loadMore} />
+                </>
+              );
+            }
+            if (q !== "" || status !== "all") {
+              return (
+                <Empty title={words.foundNone}>
+                  <Button onClick={() => go(DEVICES, true)}>{text.common.clearFilter}</Button>
+                </Empty>
+              );
+            }
             return (
-              <>
-                <DeviceTable devices={rows} />
-                <More next={next} loading={more} onMore={loadMore} />
-              </>
-            );
-          }
-          if (q !== "" || status !== "all") {
-            return (
-              <Empty title={words.foundNone}>
-                <Button onClick={() => go(DEVICES, true)}>{text.common.clearFilter}</Button>
+              <Empty title={words.empty} says={mayEnrol ? words.emptySays : words.emptyAsk}>
+                {adding}
               </Empty>
             );
-          }
-          return (
-            <Empty title={words.empty} says={mayEnrol ? words.emptySays : words.emptyAsk}>
-              {adding}
-            </Empty>
-          );
-        }}
-      </Shown>
+          }}
+        </Shown>
+      )}
       {add && mayEnrol && <EnrolDialog onClose={() => show({ add: false })} />}
     </>
   );

@@ -1,6 +1,6 @@
 // Trying an endpoint: a real handshake through the device, and which step of it failed.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, id, problemFrom } from "../api/call.ts";
 import { TEST_STEPS, type Device, type Endpoint, type EndpointWish, type TestResult } from "../api/model.ts";
@@ -39,9 +39,15 @@ export function useTest(): Test {
 
 export function TestSteps({ state, around }: { state: TestState; around: Around }) {
   if (state === "running") return <Loading says={words.testing} />;
+  return <Steps state={state} around={around} />;
+}
+
+function Steps({ state, around }: { state: TestResult; around: Around }) {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => element.current?.scrollIntoView({ block: "nearest" }), [state]);
   const failed = state.problem ? TEST_STEPS[state.passed.length] : undefined;
   return (
-    <div class="test" role="status">
+    <div ref={element} class="test" role="status">
       <ul class="steps">
         {state.passed.map(({ step, detail }) => (
           <li key={step} class="ok">

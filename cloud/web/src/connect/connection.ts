@@ -26,6 +26,12 @@ export interface RoundTrip {
   deviceMillis: number | undefined;
 }
 
+export interface Countdown {
+  limit: "idle" | "total";
+  /** By `Date.now()`. */
+  endsAt: number;
+}
+
 export interface Connection {
   state: State;
   roundTrip: RoundTrip | undefined;
@@ -35,8 +41,12 @@ export interface Connection {
   viewOnly: boolean;
   operation: string | undefined;
   target: string | undefined;
+  /** A limit of time that is near. */
+  countdown: Countdown | undefined;
   reconnect(): void;
   disconnect(): void;
+  /** Time begins anew. */
+  extend(): void;
   /** Stops the countdown. */
   stay(): void;
 }
@@ -46,6 +56,12 @@ export interface Viewer {
   attach(line: Line): () => void;
   /** Words that are not about every connection. */
   heard?(word: Word): void;
+  /** The session to come back to, if there is one. */
+  session?(): string | undefined;
+  /** The person ends it; what is to be said before the line is closed. */
+  leave?(line: Line): void;
+  /** It failed, as the cloud `told` or in silence. With `true` another attempt is made at once. */
+  failed?(problem: Problem, told: boolean): boolean;
 }
 
 const PING_MS = 2000;
@@ -57,12 +73,14 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
   const [roundTrip, setRoundTrip] = useState<RoundTrip>();
   const [unstable, setUnstable] = useState(false);
   const [about, setAbout] = useState<{ viewOnly: boolean; operation?: string; target?: string }>({ viewOnly: viewOnlyWished });
+  const [countdown, setCountdown] = useState<Countdown>();
   const [attempt, setAttempt] = useState(0);
   const failures = useRef(0);
   const line = useRef<Line>(undefined);
   const endNow = useRef<(reason: Problem | undefined) => void>(undefined);
   const latest = useRef(viewer);
   latest.current = viewer;
+  const reconnect = () => setAttempt((count) => count + 1);
 
   useEffect(() => {
     let over = false;
@@ -75,6 +93,8 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
       over = true;
       stopPinging?.();
       setUnstable(false);
+      setCountdown(undefined);
+      if (reason && latest.current.failed?.(reason, problem !== undefined)) return reconnect();
       const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
       setState({ at: "ended", problem: reason, again });
     };
@@ -89,6 +109,9 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
           failures.current = 0;
           setState({ at: "connected" });
         }
+      } else if (word.type === "countdown") {
+        const { limit, seconds } = word as Extract<Word, { type: "countdown" }> & { limit?: Countdown["limit"]; seconds: number };
+        setCountdown(limit && { limit, endsAt: Date.now() + seconds * 1000 });
       } else if (word.type === "end") {
         problem = word.problem as Problem;
       } else if (word.type !== "pong") {
@@ -98,7 +121,9 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
 
     setState({ at: "asking", since: Date.now() });
     setRoundTrip(undefined);
-    call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, { view_only: viewOnlyWished }).then(
+    const session = latest.current.session?.();
+    const wish = { view_only: viewOnlyWished, ...(session === undefined ? {} : { session_id: session }) };
+    call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, wish).then(
       (ticket) => {
         if (over) return;
         const pinger = pings(setRoundTrip, setUnstable);
@@ -124,7 +149,6 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     };
   }, [device, endpoint, viewOnlyWished, attempt]);
 
-  const reconnect = () => setAttempt((count) => count + 1);
   useEffect(() => {
     if (state.at !== "ended" || state.again === undefined) return;
     const timer = setTimeout(() => {
@@ -148,9 +172,12 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     viewOnly: about.viewOnly,
     operation: about.operation,
     target: about.target,
+    countdown,
     reconnect,
+    extend: () => line.current?.tell({ type: "extend" }),
     disconnect() {
       endNow.current?.(undefined);
+      if (line.current) latest.current.leave?.(line.current);
       line.current?.hangUp();
     },
     stay: () => setState((old) => (old.at === "ended" ? { ...old, again: undefined } : old)),

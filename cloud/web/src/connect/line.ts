@@ -17,6 +17,8 @@ export interface Phase {
 export type Word =
   | Phase
   | { type: "pong"; id: number; device_ms?: number }
+  /** It is about to end by a limit of time; without a limit it is no longer. */
+  | { type: "countdown"; limit?: "idle" | "total"; seconds: number }
   /** The last before the close: what happened. */
   | { type: "end"; problem: Problem }
   /** What only one kind of viewer knows. */

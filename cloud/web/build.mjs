@@ -94,7 +94,10 @@ const values = {
   preload: chunks.map((url) => `<link rel="modulepreload" href="${url}">`).join("\n    "),
 };
 const template = await readFile(join(here, "index.html"), "utf8");
-await writeFile(join(folder, "index.html"), template.replace(/\{\{(\w+)\}\}/g, (_, name) => values[name]));
+await writeFile(
+  join(folder, "index.html"),
+  template.replace(/\{\{(\w+)\}\}/g, (_, name) => values[name]),
+);
 
 for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile()) continue;

@@ -37,9 +37,22 @@ function Framed({ shown }: { shown: Route }) {
   useEffect(() => scrollTo(0, 0), [place]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); main.current?.focus(); }}>{text.common.skip}</a>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        {text.common.skip}
+      </a>
       <Header />
-      {!hearing.value && <div class="strip"><Notice kind="warn">{text.frame.notHearing}</Notice></div>}
+      {!hearing.value && (
+        <div class="strip">
+          <Notice kind="warn">{text.frame.notHearing}</Notice>
+        </div>
+      )}
       <main id="main" ref={main} tabIndex={-1}>
         <Shown shown={shown} />
       </main>
@@ -54,7 +67,15 @@ function Shown({ shown }: { shown: Route }) {
     case "devices":
       return <DevicesPage q={shown.q} status={shown.status} add={shown.add} />;
     case "device":
-      return <DevicePage key={shown.device} id={shown.device} tab={shown.tab} dialog={shown.dialog} operation={shown.operation} />;
+      return (
+        <DevicePage
+          key={shown.device}
+          id={shown.device}
+          tab={shown.tab}
+          dialog={shown.dialog}
+          operation={shown.operation}
+        />
+      );
     case "audit":
       return <AuditPage />;
     case "settings":
@@ -64,8 +85,12 @@ function Shown({ shown }: { shown: Route }) {
     default:
       return (
         <>
-          <div class="heading"><Heading title={text.frame.notFound}>{text.frame.notFound}</Heading></div>
-          <Link to={DEVICES} button>{text.frame.toDevices}</Link>
+          <div class="heading">
+            <Heading title={text.frame.notFound}>{text.frame.notFound}</Heading>
+          </div>
+          <Link to={DEVICES} button>
+            {text.frame.toDevices}
+          </Link>
         </>
       );
   }
@@ -76,8 +101,16 @@ function Later<P extends object>({ load, inputs }: { load: () => Promise<Compone
   const [Part, setPart] = useState<ComponentType<P>>();
   const [failed, setFailed] = useState(false);
   useEffect(() => {
-    load().then((part) => setPart(() => part), () => setFailed(true));
+    load().then(
+      (part) => setPart(() => part),
+      () => setFailed(true),
+    );
   }, [load]);
-  if (failed) return <Notice kind="bad">{text.reasons.noAnswer}. {text.reasons.reload}</Notice>;
+  if (failed)
+    return (
+      <Notice kind="bad">
+        {text.reasons.noAnswer}. {text.reasons.reload}
+      </Notice>
+    );
   return Part ? <Part {...inputs} /> : <Loading />;
 }

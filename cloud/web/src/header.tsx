@@ -25,15 +25,27 @@ export function Header() {
         <span>{text.product}</span>
       </Link>
       <nav aria-label={frame.navigation}>
-        <Link to={DEVICES} current={page === "devices" || page === "device"}>{frame.devices}</Link>
-        {user.permissions.includes("user-admin") && <Link to={{ page: "audit" }} current={page === "audit"}>{frame.audit}</Link>}
-        <Link to={{ page: "settings", section: "account" }} current={page === "settings"}>{frame.settings}</Link>
+        <Link to={DEVICES} current={page === "devices" || page === "device"}>
+          {frame.devices}
+        </Link>
+        {user.permissions.includes("user-admin") && (
+          <Link to={{ page: "audit" }} current={page === "audit"}>
+            {frame.audit}
+          </Link>
+        )}
+        <Link to={{ page: "settings", section: "account" }} current={page === "settings"}>
+          {frame.settings}
+        </Link>
       </nav>
       <Menu
         label={frame.userMenu(user.name)}
         icon="user"
         kind="quiet"
-        text={<span class="who"><Name>{user.name}</Name></span>}
+        text={
+          <span class="who">
+            <Name>{user.name}</Name>
+          </span>
+        }
         items={[
           { label: frame.account, run: () => go({ page: "settings", section: "account" }) },
           ...THEMES.map((each) => ({
@@ -52,11 +64,19 @@ export function Header() {
 
 export function Brand() {
   return (
-    <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round">
+    <svg
+      viewBox="0 0 24 24"
+      width="22"
+      height="22"
+      aria-hidden="true"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2.2"
+      stroke-linecap="round"
+    >
       <circle cx="5.500" cy="17.500" r="3.200" />
       <circle cx="18.500" cy="6.500" r="3.200" />
       <path d="M8 15.400 16 8.600" />
     </svg>
   );
 }
-

@@ -15,8 +15,7 @@ export type Scale = (typeof SCALES)[number];
 
 /** The dialog over a device's endpoints. */
 export type EndpointDialog =
-  | { kind: "new"; protocol?: Protocol | undefined; from?: string | undefined }
-  | { kind: "edit"; endpoint: string };
+  { kind: "new"; protocol?: Protocol | undefined; from?: string | undefined } | { kind: "edit"; endpoint: string };
 
 export type Route =
   | { page: "devices"; q: string; status: Status; add: boolean }
@@ -34,7 +33,10 @@ export function parse(path: string, search: string): Route {
   const query = new URLSearchParams(search);
   let parts: string[];
   try {
-    parts = path.split("/").filter((part) => part !== "").map(decodeURIComponent);
+    parts = path
+      .split("/")
+      .filter((part) => part !== "")
+      .map(decodeURIComponent);
   } catch {
     return { page: "unknown" };
   }
@@ -45,10 +47,21 @@ export function parse(path: string, search: string): Route {
       return DEVICES;
     case "devices":
       if (second !== undefined) return device(second, third ?? "remote-access", rest, query);
-      return { page: "devices", q: query.get("q") ?? "", status: oneOf(STATUSES, query.get("status")), add: query.has("add") };
+      return {
+        page: "devices",
+        q: query.get("q") ?? "",
+        status: oneOf(STATUSES, query.get("status")),
+        add: query.has("add"),
+      };
     case "connect":
       if (second === undefined || third === undefined || rest.length > 0) return { page: "unknown" };
-      return { page: "connect", device: second, endpoint: third, view: query.get("view") === "1", scale: oneOf(SCALES, query.get("scale")) };
+      return {
+        page: "connect",
+        device: second,
+        endpoint: third,
+        view: query.get("view") === "1",
+        scale: oneOf(SCALES, query.get("scale")),
+      };
     case "settings":
       if (third !== undefined) return { page: "unknown" };
       return { page: "settings", section: oneOf(SECTIONS, second ?? null) };
@@ -83,11 +96,16 @@ function oneOf<T extends string>(words: readonly [T, ...T[]], word: string | nul
 export function href(route: Route): string {
   switch (route.page) {
     case "devices":
-      return withSearch("/devices", { q: route.q, status: route.status === "all" ? "" : route.status, add: route.add ? "1" : "" });
+      return withSearch("/devices", {
+        q: route.q,
+        status: route.status === "all" ? "" : route.status,
+        add: route.add ? "1" : "",
+      });
     case "device": {
       const base = `/devices/${encodeURIComponent(route.device)}/${route.tab}`;
       const { dialog } = route;
-      if (dialog?.kind === "new") return withSearch(`${base}/new`, { protocol: dialog.protocol ?? "", from: dialog.from ?? "" });
+      if (dialog?.kind === "new")
+        return withSearch(`${base}/new`, { protocol: dialog.protocol ?? "", from: dialog.from ?? "" });
       if (dialog?.kind === "edit") return `${base}/${encodeURIComponent(dialog.endpoint)}/edit`;
       return withSearch(base, { op: route.operation ?? "" });
     }

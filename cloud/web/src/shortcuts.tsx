@@ -18,7 +18,14 @@ export function Shortcuts() {
   useEffect(() => {
     let chord = 0;
     const key = (event: KeyboardEvent) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
+      if (
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        isTyping(event.target) ||
+        document.querySelector("dialog[open]")
+      )
+        return;
       const follows = chord > event.timeStamp - CHORD_MS;
       chord = event.key === "g" ? event.timeStamp : 0;
       if (act(event.key, follows)) event.preventDefault();
@@ -32,7 +39,9 @@ export function Shortcuts() {
       <dl class="shortcuts">
         {text.shortcuts.map(([keys, does]) => (
           <div key={keys}>
-            <dt><kbd>{keys}</kbd></dt>
+            <dt>
+              <kbd>{keys}</kbd>
+            </dt>
             <dd>{does}</dd>
           </div>
         ))}
@@ -76,7 +85,9 @@ function act(key: string, afterG: boolean): boolean {
 /** Arrows scroll the page as long as no row has the focus. */
 function moveRow(step: number, key: string): boolean {
   const rows = [...document.querySelectorAll<HTMLElement>("[data-row]")];
-  const at = rows.findIndex((row) => row === document.activeElement || row.closest("tr")?.contains(document.activeElement) === true);
+  const at = rows.findIndex(
+    (row) => row === document.activeElement || row.closest("tr")?.contains(document.activeElement) === true,
+  );
   if (at < 0 && key.startsWith("Arrow")) return false;
   const next = rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))];
   next?.focus();

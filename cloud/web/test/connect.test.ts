@@ -7,7 +7,10 @@ import { passes, pauseSeconds } from "../src/connect/retry.ts";
 test("a combination is pressed key by key", () => {
   const keys = combination("Ctrl + Alt+Del");
   assert.ok(typeof keys !== "string");
-  assert.deepEqual(keys.map(({ code }) => code), ["ControlLeft", "AltLeft", "Delete"]);
+  assert.deepEqual(
+    keys.map(({ code }) => code),
+    ["ControlLeft", "AltLeft", "Delete"],
+  );
   assert.deepEqual(keyNamed("F12"), { keysym: 0xffc9, code: "F12" });
 });
 
@@ -34,7 +37,9 @@ test("what a keyboard on glass corrects is taken back and typed again", () => {
 });
 
 test("only what the network or a restart did is tried again by itself, later and later", () => {
-  for (const code of ["cloud-unreachable", "device-offline", "session-lost", "shutting-down"]) assert.ok(passes(code), code);
-  for (const code of ["auth-failed", "target-refused", "session-ended", "forbidden", "unknown-endpoint"]) assert.ok(!passes(code), code);
+  for (const code of ["cloud-unreachable", "device-offline", "session-lost", "shutting-down"])
+    assert.ok(passes(code), code);
+  for (const code of ["auth-failed", "target-refused", "session-ended", "forbidden", "unknown-endpoint"])
+    assert.ok(!passes(code), code);
   assert.deepEqual([0, 1, 2, 3, 4, 5, 100].map(pauseSeconds), [1, 2, 4, 8, 15, 15, 15]);
 });

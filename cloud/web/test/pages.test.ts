@@ -7,8 +7,16 @@ import { changed, duration, fits, NO_FILTER, queryOf, reason } from "../src/page
 import { rowsOf } from "../src/pages/settings/grants.tsx";
 
 const saved: Endpoint = {
-  id: "9", device_id: "1", name: "HMI", protocol: "VNC", host: "127.0.0.1", port: 5901, sign_in: "password",
-  view_only: true, has_password: true, created_at: "2026-11-25T12:00:00Z",
+  id: "9",
+  device_id: "1",
+  name: "HMI",
+  protocol: "VNC",
+  host: "127.0.0.1",
+  port: 5901,
+  sign_in: "password",
+  view_only: true,
+  has_password: true,
+  created_at: "2026-11-25T12:00:00Z",
 };
 
 test("a saved secret is kept when its field stays empty, and replaced when it does not", () => {
@@ -20,7 +28,14 @@ test("a saved secret is kept when its field stays empty, and replaced when it do
 
 test("no secret is sent that the way of signing in has no use for", () => {
   const sent = wish({ ...draftOf(saved), signIn: "none", password: "typed before" });
-  assert.deepEqual(sent, { name: "HMI", protocol: "VNC", host: "127.0.0.1", port: 5901, sign_in: "none", view_only: true });
+  assert.deepEqual(sent, {
+    name: "HMI",
+    protocol: "VNC",
+    host: "127.0.0.1",
+    port: 5901,
+    sign_in: "none",
+    view_only: true,
+  });
 });
 
 test("the port follows the protocol until somebody types one", () => {
@@ -31,12 +46,27 @@ test("the port follows the protocol until somebody types one", () => {
 });
 
 const operation = (id: string, more: Partial<Operation> = {}): Operation => ({
-  id, device_id: "1", endpoint_id: "9", user: "mia", status: "PENDING",
-  created_at: "2026-11-25T12:00:00Z", updated_at: "2026-11-25T12:00:00Z", ...more,
+  id,
+  device_id: "1",
+  endpoint_id: "9",
+  user: "mia",
+  status: "PENDING",
+  created_at: "2026-11-25T12:00:00Z",
+  updated_at: "2026-11-25T12:00:00Z",
+  ...more,
 });
 const session: Session = {
-  id: "5", operation_id: "2", device_id: "1", endpoint_id: "9", user: "mia", source: "127.0.0.1:1",
-  started_at: "2026-11-25T12:00:00Z", ended_at: null, end: null, bytes_to_target: 0, bytes_from_target: 0,
+  id: "5",
+  operation_id: "2",
+  device_id: "1",
+  endpoint_id: "9",
+  user: "mia",
+  source: "127.0.0.1:1",
+  started_at: "2026-11-25T12:00:00Z",
+  ended_at: null,
+  end: null,
+  bytes_to_target: 0,
+  bytes_from_target: 0,
 };
 
 test("news of an operation changes its row, or stands first", () => {
@@ -49,15 +79,24 @@ test("news of an operation changes its row, or stands first", () => {
 test("a connection lasts from its start to its end, or until now", () => {
   const start = Date.parse(session.started_at);
   assert.equal(duration({ operation: operation("2"), session }, start + 4000), 4000);
-  assert.equal(duration({ operation: operation("2"), session: { ...session, ended_at: "2026-11-25T12:00:01Z" } }, 0), 1000);
+  assert.equal(
+    duration({ operation: operation("2"), session: { ...session, ended_at: "2026-11-25T12:00:01Z" } }, 0),
+    1000,
+  );
   assert.equal(duration({ operation: operation("1") }, 0), undefined);
 });
 
 test("the reason is who ended it, else what did, else why it failed", () => {
   const ended = { ...session, end: "revoked" as const, ended_at: "2026-11-25T12:00:01Z" };
-  assert.equal(reason({ operation: operation("2"), session: { ...ended, end_detail: "ended by max" } }, "pump-7"), "ended by max");
+  assert.equal(
+    reason({ operation: operation("2"), session: { ...ended, end_detail: "ended by max" } }, "pump-7"),
+    "ended by max",
+  );
   assert.equal(reason({ operation: operation("2"), session: ended }, "pump-7"), "Ended by the cloud");
-  assert.match(reason({ operation: operation("1", { status: "FAILED", failure: "device-offline" }) }, "pump-7"), /pump-7 was offline/);
+  assert.match(
+    reason({ operation: operation("1", { status: "FAILED", failure: "device-offline" }) }, "pump-7"),
+    /pump-7 was offline/,
+  );
   assert.equal(reason({ operation: operation("1") }, "pump-7"), "");
 });
 
@@ -75,9 +114,29 @@ test("what is new appears under a filter only if it fits", () => {
 });
 
 test("grants of a pair of groups are one row, and a pair without any can have one", () => {
-  const [crew, admins] = [{ id: "1", name: "crew" }, { id: "2", name: "admins" }];
+  const [crew, admins] = [
+    { id: "1", name: "crew" },
+    { id: "2", name: "admins" },
+  ];
   const pumps = { id: "3", name: "pumps" };
-  const grant = (id: string, permission: Grant["permission"]): Grant => ({ id, user_group: crew, device_group: pumps, permission });
-  const rows = rowsOf([grant("7", "remote-access-read"), grant("8", "remote-access-connect")], [{ users: admins, devices: pumps }, { users: crew, devices: pumps }]);
-  assert.deepEqual(rows.map(({ users, grants }) => [users.name, grants.size]), [["admins", 0], ["crew", 2]]);
+  const grant = (id: string, permission: Grant["permission"]): Grant => ({
+    id,
+    user_group: crew,
+    device_group: pumps,
+    permission,
+  });
+  const rows = rowsOf(
+    [grant("7", "remote-access-read"), grant("8", "remote-access-connect")],
+    [
+      { users: admins, devices: pumps },
+      { users: crew, devices: pumps },
+    ],
+  );
+  assert.deepEqual(
+    rows.map(({ users, grants }) => [users.name, grants.size]),
+    [
+      ["admins", 0],
+      ["crew", 2],
+    ],
+  );
 });

@@ -36,12 +36,26 @@ test("a device without a tab shows how it can be reached", () => {
 });
 
 test("what is no place is said to be none", () => {
-  for (const url of ["/nowhere", "/devices/42/nothing", "/devices/42/info/more", "/connect/42", "/connect/1/2/3", "/audit/1", "/%"]) {
+  for (const url of [
+    "/nowhere",
+    "/devices/42/nothing",
+    "/devices/42/info/more",
+    "/connect/42",
+    "/connect/1/2/3",
+    "/audit/1",
+    "/%",
+  ]) {
     assert.equal(at(url).page, "unknown", url);
   }
 });
 
 test("words of a query that are not known count as not given", () => {
-  assert.deepEqual(at("/connect/1/2?scale=huge&view=2"), { page: "connect", device: "1", endpoint: "2", view: false, scale: "fit" });
+  assert.deepEqual(at("/connect/1/2?scale=huge&view=2"), {
+    page: "connect",
+    device: "1",
+    endpoint: "2",
+    view: false,
+    scale: "fit",
+  });
   assert.deepEqual(at("/devices?status=broken"), { page: "devices", q: "", status: "all", add: false });
 });

@@ -6,7 +6,13 @@ import { ago, clock, size, span } from "../src/moment.ts";
 import { say, sentence } from "../src/text/say.ts";
 
 const problem = (code: string, more: Partial<Problem> = {}): Problem => ({
-  title: "the cause", status: 500, detail: "", code, hop: "cloud", remedy: "do something", ...more,
+  title: "the cause",
+  status: 500,
+  detail: "",
+  code,
+  hop: "cloud",
+  remedy: "do something",
+  ...more,
 });
 
 test("a failure says what happened and what to do, in the page's words where it has some", () => {
@@ -14,7 +20,10 @@ test("a failure says what happened and what to do, in the page's words where it 
     say(problem("target-refused", { hop: "target" }), { device: "pump-7", target: "127.0.0.1:5900" }),
     "Nothing listens on 127.0.0.1:5900 (connection refused). Is the server running?",
   );
-  assert.match(say(problem("device-offline"), { device: "pump-7", seen: "2 hours ago" }), /^pump-7 is offline \(last seen 2 hours ago\)/);
+  assert.match(
+    say(problem("device-offline"), { device: "pump-7", seen: "2 hours ago" }),
+    /^pump-7 is offline \(last seen 2 hours ago\)/,
+  );
 });
 
 test("a failure that the page has no words for is told in the cloud's", () => {

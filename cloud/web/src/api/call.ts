@@ -70,7 +70,13 @@ export const id = encodeURIComponent;
 export function problemFrom(error: unknown): Problem {
   if (error instanceof Failure) return error.problem;
   console.error(error);
-  return { ...unreachable(), code: "internal", hop: "browser", title: text.reasons.pageFailed, remedy: text.reasons.reload };
+  return {
+    ...unreachable(),
+    code: "internal",
+    hop: "browser",
+    title: text.reasons.pageFailed,
+    remedy: text.reasons.reload,
+  };
 }
 
 /** Nobody answers: the network, or the cloud, is gone. */

@@ -22,7 +22,11 @@ export interface Loaded<T> {
  * other inputs, unless `keep` says that it may be, as while one types a search. What the cloud has may have changed
  * unheard: then it is loaded again.
  */
-export function useLoaded<T>(load: (signal: AbortSignal) => Promise<T>, inputs: readonly unknown[], keep = false): Loaded<T> {
+export function useLoaded<T>(
+  load: (signal: AbortSignal) => Promise<T>,
+  inputs: readonly unknown[],
+  keep = false,
+): Loaded<T> {
   const [state, setState] = useState<{ data?: T; problem?: Problem; loading: boolean }>({ loading: true });
   const running = useRef<AbortController>(undefined);
   const latest = useRef(load);

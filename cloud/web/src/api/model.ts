@@ -148,13 +148,7 @@ export interface Operation {
 }
 
 export type SessionEnd =
-  | "finished"
-  | "operator-closed"
-  | "target-closed"
-  | "device-lost"
-  | "operator-lost"
-  | "revoked"
-  | "cloud-stopped";
+  "finished" | "operator-closed" | "target-closed" | "device-lost" | "operator-lost" | "revoked" | "cloud-stopped";
 
 /** A connection that came about. */
 export interface Session {

@@ -33,7 +33,9 @@ export function useClipboard(rfb: RFB | undefined): Clipboard {
     if (!rfb) return;
     const look = async () => {
       // Other browsers know no such permission: there it goes by the panel.
-      const granted = await navigator.permissions.query({ name: "clipboard-read" as PermissionName }).catch(() => undefined);
+      const granted = await navigator.permissions
+        .query({ name: "clipboard-read" as PermissionName })
+        .catch(() => undefined);
       setShared(granted?.state === "granted");
       if (granted?.state !== "granted" || !document.hasFocus()) return;
       const copied = await navigator.clipboard.readText().catch(() => "");
@@ -52,7 +54,10 @@ export function useClipboard(rfb: RFB | undefined): Clipboard {
     received(copied) {
       setLast(copied);
       known.current = copied;
-      navigator.clipboard.writeText(copied).then(() => toast(words.clipboardGot([...copied].length)), () => undefined);
+      navigator.clipboard.writeText(copied).then(
+        () => toast(words.clipboardGot([...copied].length)),
+        () => undefined,
+      );
     },
   };
 }
@@ -73,11 +78,19 @@ export function ClipboardTool({ clipboard }: { clipboard: Clipboard }) {
           <form onSubmit={submit}>
             <p class="hint">{clipboard.shared ? words.clipboardAuto : words.clipboardManual}</p>
             <TextArea label={words.clipboardSend} rows={4} value={typed} onInput={setTyped} />
-            <TextArea label={words.clipboardReceived} rows={4} readOnly value={clipboard.last ?? ""} onInput={() => undefined} />
+            <TextArea
+              label={words.clipboardReceived}
+              rows={4}
+              readOnly
+              value={clipboard.last ?? ""}
+              onInput={() => undefined}
+            />
             {clipboard.last === undefined && <p class="hint">{words.clipboardNothing}</p>}
             <footer>
               <Button onClick={() => setOpen(false)}>{text.common.close}</Button>
-              <Button kind="primary" submit disabled={typed === ""}>{words.clipboardSendDo}</Button>
+              <Button kind="primary" submit disabled={typed === ""}>
+                {words.clipboardSendDo}
+              </Button>
             </footer>
           </form>
         </Dialog>

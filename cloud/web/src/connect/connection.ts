@@ -11,7 +11,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call, id, problemFrom, unreachable } from "../api/call.ts";
 import type { ConnectTicket, Problem } from "../api/model.ts";
 import { text } from "../text/en.ts";
-import { dial, type Line, type Word } from "./line.ts";
+import { dial, type Line, type Phase, type Pong, type Word } from "./line.ts";
 import { passes, pauseSeconds } from "./retry.ts";
 
 export type State =
@@ -26,26 +26,29 @@ export interface RoundTrip {
   deviceMillis: number | undefined;
 }
 
-export interface Countdown {
-  limit: "idle" | "total";
+export interface Limit {
+  kind: "idle" | "total";
   /** By `Date.now()`. */
   endsAt: number;
 }
 
-export interface Connection {
-  state: State;
-  roundTrip: RoundTrip | undefined;
-  /** No answer for some seconds. */
-  unstable: boolean;
+interface About {
   /** The cloud lets nothing through to the device. */
   viewOnly: boolean;
   operation: string | undefined;
   target: string | undefined;
+}
+
+export interface Connection extends About {
+  state: State;
+  roundTrip: RoundTrip | undefined;
+  /** No answer for some seconds. */
+  unstable: boolean;
   /** A limit of time that is near. */
-  countdown: Countdown | undefined;
+  limit: Limit | undefined;
   reconnect(): void;
   disconnect(): void;
-  /** Time begins anew. */
+  /** Lets the limits of time begin anew. */
   extend(): void;
   /** Stops the countdown. */
   stay(): void;
@@ -55,12 +58,12 @@ export interface Connection {
 export interface Viewer {
   attach(line: Line): () => void;
   /** Words that are not about every connection. */
-  heard?(word: Word): void;
+  heard?(word: object): void;
   /** The session to come back to, if there is one. */
   session?(): string | undefined;
-  /** The person ends it; what is to be said before the line is closed. */
+  /** The person ends it: what is to be said before the line is closed. */
   leave?(line: Line): void;
-  /** It failed, as the cloud `told` or in silence. With `true` another attempt is made at once. */
+  /** It failed, as the cloud `told`, or in silence. With `true` another attempt is made at once. */
   failed?(problem: Problem, told: boolean): boolean;
 }
 
@@ -72,8 +75,8 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
   const [state, setState] = useState<State>({ at: "asking", since: Date.now() });
   const [roundTrip, setRoundTrip] = useState<RoundTrip>();
   const [unstable, setUnstable] = useState(false);
-  const [about, setAbout] = useState<{ viewOnly: boolean; operation?: string; target?: string }>({ viewOnly: viewOnlyWished });
-  const [countdown, setCountdown] = useState<Countdown>();
+  const [about, setAbout] = useState<About>({ viewOnly: viewOnlyWished, operation: undefined, target: undefined });
+  const [limit, setLimit] = useState<Limit>();
   const [attempt, setAttempt] = useState(0);
   const failures = useRef(0);
   const line = useRef<Line>(undefined);
@@ -93,45 +96,48 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
       over = true;
       stopPinging?.();
       setUnstable(false);
-      setCountdown(undefined);
+      setLimit(undefined);
       if (reason && latest.current.failed?.(reason, problem !== undefined)) return reconnect();
       const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
       setState({ at: "ended", problem: reason, again });
     };
     endNow.current = end;
     const heard = (word: Word) => {
-      if (word.type === "phase") {
-        const phase = word as Extract<Word, { type: "phase" }> & { phase: string };
-        setAbout((old) => ({ ...old, viewOnly: phase.view_only, operation: phase.operation_id, ...(phase.target ? { target: phase.target } : {}) }));
-        if (phase.phase === "opening") setState({ at: "opening", target: phase.target ?? "" });
-        if (phase.phase === "handshake") setState({ at: "handshake" });
-        if (phase.phase === "connected") {
-          failures.current = 0;
-          setState({ at: "connected" });
-        }
-      } else if (word.type === "countdown") {
-        const { limit, seconds } = word as Extract<Word, { type: "countdown" }> & { limit?: Countdown["limit"]; seconds: number };
-        setCountdown(limit && { limit, endsAt: Date.now() + seconds * 1000 });
-      } else if (word.type === "end") {
-        problem = word.problem as Problem;
-      } else if (word.type !== "pong") {
-        latest.current.heard?.(word);
+      switch (word.type) {
+        case "phase":
+          return reached(word);
+        case "pong":
+          return pinger.heard(word);
+        case "countdown":
+          return setLimit(word.limit && { kind: word.limit, endsAt: Date.now() + word.seconds * 1000 });
+        case "end":
+          problem = word.problem;
+          return;
+        default:
+          latest.current.heard?.(word);
       }
     };
+    const reached = ({ phase, operation_id, view_only, target }: Phase) => {
+      setAbout((old) => ({ viewOnly: view_only, operation: operation_id, target: target ?? old.target }));
+      if (phase === "opening") setState({ at: "opening", target: target ?? "" });
+      if (phase === "handshake") setState({ at: "handshake" });
+      if (phase === "connected") {
+        failures.current = 0;
+        setState({ at: "connected" });
+      }
+    };
+    const pinger = pings(setRoundTrip, setUnstable);
 
     setState({ at: "asking", since: Date.now() });
     setRoundTrip(undefined);
     const session = latest.current.session?.();
-    const wish = { view_only: viewOnlyWished, ...(session === undefined ? {} : { session_id: session }) };
-    call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, wish).then(
+    call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, {
+      view_only: viewOnlyWished,
+      ...(session === undefined ? {} : { session_id: session }),
+    }).then(
       (ticket) => {
         if (over) return;
-        const pinger = pings(setRoundTrip, setUnstable);
-        const mine = dial(
-          ticket,
-          (word) => (word.type === "pong" ? pinger.heard(word as Extract<Word, { type: "pong" }>) : heard(word)),
-          (by) => end(problem ?? (by === "viewer" ? unreadable() : unreachable())),
-        );
+        const mine = dial(ticket, heard, (by) => end(problem ?? (by === "viewer" ? unreadable() : unreachable())));
         line.current = mine;
         stopPinging = pinger.start(mine, () => {
           end(unreachable());
@@ -169,10 +175,8 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     state,
     roundTrip,
     unstable,
-    viewOnly: about.viewOnly,
-    operation: about.operation,
-    target: about.target,
-    countdown,
+    limit,
+    ...about,
     reconnect,
     extend: () => line.current?.tell({ type: "extend" }),
     disconnect() {
@@ -196,7 +200,7 @@ function pings(setRoundTrip: (now: RoundTrip) => void, setUnstable: (unstable: b
   let next = 0;
   let answered = performance.now();
   return {
-    heard(pong: { id: number; device_ms?: number }) {
+    heard(pong: Pong) {
       const at = sent.get(pong.id);
       if (at === undefined) return;
       sent.clear();

@@ -52,14 +52,27 @@ export function KeyBar({ rfb, held }: { rfb: RFB; held: HeldKeys }) {
   return (
     <div class="key-bar" role="toolbar" aria-label={text.screen.touchKeys}>
       {["Ctrl", "Alt"].map((name) => (
-        <Button key={name} pressed={held.names.includes(name)} onClick={() => held.toggle(name)}>{name}</Button>
+        <Button key={name} pressed={held.names.includes(name)} onClick={() => held.toggle(name)}>
+          {name}
+        </Button>
       ))}
       {BAR.map((name) => {
         const key = keyNamed(name);
-        return <Button key={name} label={name} onClick={() => key && type(key)}>{ARROWS[name] ?? name}</Button>;
+        return (
+          <Button key={name} label={name} onClick={() => key && type(key)}>
+            {ARROWS[name] ?? name}
+          </Button>
+        );
       })}
       <span class="grow" />
-      <Button icon="keyboard" label={text.screen.keyboard} onClick={() => { reset(); field.current?.focus(); }} />
+      <Button
+        icon="keyboard"
+        label={text.screen.keyboard}
+        onClick={() => {
+          reset();
+          field.current?.focus();
+        }}
+      />
       <textarea
         ref={field}
         class="glass"

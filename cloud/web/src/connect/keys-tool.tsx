@@ -13,7 +13,18 @@ import type { HeldKeys } from "./key-bar.tsx";
 import { combination, type Key } from "./keys.ts";
 
 const { screen: words } = text;
-const COMBINATIONS = ["Ctrl+Alt+Del", "Esc", "Tab", "Alt+Tab", "Alt+F4", "Win", "Win+L", "PrtSc", "Ctrl+Alt+F1", "Ctrl+Alt+F7"];
+const COMBINATIONS = [
+  "Ctrl+Alt+Del",
+  "Esc",
+  "Tab",
+  "Alt+Tab",
+  "Alt+F4",
+  "Win",
+  "Win+L",
+  "PrtSc",
+  "Ctrl+Alt+F1",
+  "Ctrl+Alt+F7",
+];
 const HOLDS = ["Ctrl", "Alt", "Shift", "Win"];
 
 /** Presses them in this order and lets go in the other. */
@@ -50,11 +61,27 @@ export function KeysTool({ rfb, held }: { rfb: RFB; held: HeldKeys }) {
       <Menu label={words.keys} text={words.keys} items={items} />
       {asking && (
         <Dialog title={words.combination} onClose={() => setAsking(false)}>
-          <form onSubmit={(event) => { event.preventDefault(); setAsking(false); send(typed); }}>
-            <Input label={words.combinationKeys} hint={words.combinationHint} fault={fault} value={typed} onInput={setTyped} required autoFocus />
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              setAsking(false);
+              send(typed);
+            }}
+          >
+            <Input
+              label={words.combinationKeys}
+              hint={words.combinationHint}
+              fault={fault}
+              value={typed}
+              onInput={setTyped}
+              required
+              autoFocus
+            />
             <footer>
               <Button onClick={() => setAsking(false)}>{text.common.cancel}</Button>
-              <Button kind="primary" submit disabled={typeof found === "string"}>{words.send}</Button>
+              <Button kind="primary" submit disabled={typeof found === "string"}>
+                {words.send}
+              </Button>
             </footer>
           </form>
         </Dialog>

@@ -33,8 +33,20 @@ const NAMED: Record<string, Key> = {
 };
 
 const ALIASES: Record<string, string> = {
-  control: "ctrl", strg: "ctrl", option: "alt", windows: "win", super: "win", meta: "win", cmd: "win",
-  escape: "esc", return: "enter", delete: "del", insert: "ins", pgup: "pageup", pgdn: "pagedown", prtsc: "printscreen",
+  control: "ctrl",
+  strg: "ctrl",
+  option: "alt",
+  windows: "win",
+  super: "win",
+  meta: "win",
+  cmd: "win",
+  escape: "esc",
+  return: "enter",
+  delete: "del",
+  insert: "ins",
+  pgup: "pageup",
+  pgdn: "pagedown",
+  prtsc: "printscreen",
 };
 
 /** The key of that name, such as `Ctrl`, `F11`, `a`; `undefined` if there is none. */
@@ -52,7 +64,11 @@ export function keyOf(character: string): Key {
   const point = character.codePointAt(0) ?? 0;
   if (character === "\n" || character === "\r") return { keysym: 0xff0d, code: "Enter" };
   if (character === "\t") return { keysym: 0xff09, code: "Tab" };
-  const code = /[a-z]/i.test(character) ? `Key${character.toUpperCase()}` : /[0-9]/.test(character) ? `Digit${character}` : null;
+  const code = /[a-z]/i.test(character)
+    ? `Key${character.toUpperCase()}`
+    : /[0-9]/.test(character)
+      ? `Digit${character}`
+      : null;
   // Latin-1 has its own keysyms; every other character is its number in Unicode with a bit set.
   const isLatin = (point >= 0x20 && point <= 0x7e) || (point >= 0xa0 && point <= 0xff);
   return { keysym: isLatin ? point : 0x01000000 | point, code };

@@ -14,15 +14,27 @@ export interface Phase {
   view_only: boolean;
 }
 
-export type Word =
-  | Phase
-  | { type: "pong"; id: number; device_ms?: number }
-  /** It is about to end by a limit of time; without a limit it is no longer. */
-  | { type: "countdown"; limit?: "idle" | "total"; seconds: number }
-  /** The last before the close: what happened. */
-  | { type: "end"; problem: Problem }
-  /** What only one kind of viewer knows. */
-  | { type: string; [more: string]: unknown };
+export interface Pong {
+  type: "pong";
+  id: number;
+  device_ms?: number;
+}
+
+/** A limit of time is near; without a limit it is no longer. */
+export interface Countdown {
+  type: "countdown";
+  limit?: "idle" | "total";
+  seconds: number;
+}
+
+/** The last before the close: what happened. */
+export interface End {
+  type: "end";
+  problem: Problem;
+}
+
+/** What the cloud says on every connection; what it says on some only is not among these. */
+export type Word = Phase | Pong | Countdown | End;
 
 /** A WebSocket as a viewer sees it: only the protocol's bytes. Plain, because noVNC looks for these names on it. */
 export interface Channel {

@@ -60,7 +60,9 @@ export function ConnectPage(props: { device: string; endpoint: string; view: boo
     return (
       <main class="plain-page">
         {problem ? <Notice kind="bad">{say(problem)}</Notice> : <Empty title={words.noViewer} />}
-        <Link button to={{ page: "device", device: props.device, tab: "remote-access" }}>{words.backToDevice}</Link>
+        <Link button to={{ page: "device", device: props.device, tab: "remote-access" }}>
+          {words.backToDevice}
+        </Link>
       </main>
     );
   }

@@ -1,7 +1,13 @@
 // Which ends of a connection are worth another attempt by itself, and when.
 
 /** The network's or a restart's doing. Never a wrong password, a removal, a person. */
-const PASSING: ReadonlySet<string> = new Set(["cloud-unreachable", "device-offline", "device-timeout", "session-lost", "shutting-down"]);
+const PASSING: ReadonlySet<string> = new Set([
+  "cloud-unreachable",
+  "device-offline",
+  "device-timeout",
+  "session-lost",
+  "shutting-down",
+]);
 
 const PAUSES_S = [1, 2, 4, 8, 15] as const;
 

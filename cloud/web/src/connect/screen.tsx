@@ -46,6 +46,8 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     const canvas = at.querySelector<HTMLCanvasElement>(":scope > div > canvas");
     const stop = canvas ? prepare(canvas, plain(endpoint.name), setSize) : () => undefined;
     made.background = "transparent";
+    let letGo = false;
+    let isOver = false;
     made.addEventListener("connect", () => {
       // What was left of the connection before this one.
       for (const old of at.querySelectorAll(":scope > canvas")) old.remove();
@@ -53,6 +55,9 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
       made.focus({ preventScroll: true });
     });
     made.addEventListener("disconnect", () => {
+      isOver = true;
+      // By now another may be in its place.
+      if (letGo) return;
       setRfb(undefined);
       // noVNC takes its picture away: the last one stays, under the curtain.
       if (canvas && canvas.width > 0) at.replaceChildren(canvas);
@@ -60,8 +65,10 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     made.addEventListener("clipboard", ({ detail }) => clipboard.received(detail.text));
     made.addEventListener("bell", () => toast(words.bell));
     return () => {
+      letGo = true;
       stop();
-      made.disconnect();
+      setRfb(undefined);
+      if (!isOver) made.disconnect();
     };
   };
   const connection = useConnection(device.id, endpoint.id, view, { attach });
@@ -81,12 +88,12 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
   useWakeLock(rfb !== undefined);
 
   const mayType = rfb !== undefined && !watching && !forced;
-  const tools = rfb && (
+  const tools = rfb && connection.state.at === "connected" && (
     <>
       <Choice
         label={words.scale.title}
         value={scale}
-        options={SCALES.map((value) => ({ value, label: words.scale[value] }))}
+        options={SCALES.map((value) => ({ value, label: words.scale[value], title: words.scaleSays[value] }))}
         onChange={(now: Scale) => {
           if (route.value.page === "connect") go({ ...route.value, scale: now }, true);
         }}
@@ -94,7 +101,9 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
       {mayType && <KeysTool rfb={rfb} held={held} />}
       {mayType && <ClipboardTool clipboard={clipboard} />}
       {forced ? (
-        <span class="tag"><Icon name="eye" /> {words.viewOnlyForced}</span>
+        <span class="tag">
+          <Icon name="eye" /> {words.viewOnlyForced}
+        </span>
       ) : (
         <Button icon="eye" label={words.viewOnly} pressed={watching} onClick={() => setWatching(!watching)} />
       )}
@@ -136,7 +145,11 @@ function useWakeLock(on: boolean): void {
     if (!on || !("wakeLock" in navigator)) return;
     let lock: WakeLockSentinel | undefined;
     const take = () => {
-      if (!document.hidden) void navigator.wakeLock.request("screen").then((taken) => (lock = taken), () => undefined);
+      if (!document.hidden)
+        void navigator.wakeLock.request("screen").then(
+          (taken) => (lock = taken),
+          () => undefined,
+        );
     };
     take();
     document.addEventListener("visibilitychange", take);

@@ -46,7 +46,14 @@ export function AuditPage() {
         <label class="search">
           <Icon name="search" />
           <span class="hidden">{words.filter}</span>
-          <input type="search" value={wanted} placeholder={words.filter} spellcheck={false} autocomplete="off" onInput={(event) => setWanted(event.currentTarget.value)} />
+          <input
+            type="search"
+            value={wanted}
+            placeholder={words.filter}
+            spellcheck={false}
+            autocomplete="off"
+            onInput={(event) => setWanted(event.currentTarget.value)}
+          />
         </label>
         <Button onClick={() => run(async () => setVerdict(await call("GET", "/audit/verify")))} disabled={busy}>
           {busy ? words.verifying : words.verify}
@@ -63,7 +70,9 @@ export function AuditPage() {
       {problem && <Notice kind="bad">{say(problem)}</Notice>}
       {verdict && (
         <Notice kind={verdict.whole ? "ok" : "bad"}>
-          {verdict.whole ? words.whole(String(verdict.records)) : words.broken(String(verdict.broken_at), plain(verdict.reason ?? ""))}
+          {verdict.whole
+            ? words.whole(String(verdict.records))
+            : words.broken(String(verdict.broken_at), plain(verdict.reason ?? ""))}
         </Notice>
       )}
       <Shown loaded={loaded}>
@@ -71,10 +80,14 @@ export function AuditPage() {
           const rows = items.filter((record) => matches(record, wanted));
           return (
             <>
-              {rows.length > 0 ? <RecordTable records={rows} /> : items.length > 0 && (
-                <Empty title={text.control.foundNone}>
-                  <Button onClick={() => setWanted("")}>{text.common.clearFilter}</Button>
-                </Empty>
+              {rows.length > 0 ? (
+                <RecordTable records={rows} />
+              ) : (
+                items.length > 0 && (
+                  <Empty title={text.control.foundNone}>
+                    <Button onClick={() => setWanted("")}>{text.common.clearFilter}</Button>
+                  </Empty>
+                )
               )}
               {items.length === 0 && <Empty title={words.empty} />}
               <More next={next} loading={more} onMore={loadMore} />
@@ -87,8 +100,12 @@ export function AuditPage() {
 }
 
 function matches(record: AuditRecord, wanted: string): boolean {
-  const all = `${record.actor} ${record.source} ${record.action} ${record.object} ${record.outcome} ${record.detail ?? ""}`.toLowerCase();
-  return wanted.toLowerCase().split(/\s+/).every((word) => all.includes(word));
+  const all =
+    `${record.actor} ${record.source} ${record.action} ${record.object} ${record.outcome} ${record.detail ?? ""}`.toLowerCase();
+  return wanted
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => all.includes(word));
 }
 
 function RecordTable({ records }: { records: readonly AuditRecord[] }) {
@@ -98,11 +115,25 @@ function RecordTable({ records }: { records: readonly AuditRecord[] }) {
       rows={records}
       rowKey={(record) => String(record.sequence)}
       columns={[
-        { head: words.sequence, kind: "number", cell: (record) => <span title={`${words.hash}: ${record.hash}`}>{record.sequence}</span> },
-        { head: words.at, cell: (record) => <time dateTime={record.at} title={whole(record.at)}>{clock(record.at)}</time> },
+        {
+          head: words.sequence,
+          kind: "number",
+          cell: (record) => <span title={`${words.hash}: ${record.hash}`}>{record.sequence}</span>,
+        },
+        {
+          head: words.at,
+          cell: (record) => (
+            <time dateTime={record.at} title={whole(record.at)}>
+              {clock(record.at)}
+            </time>
+          ),
+        },
         { head: words.actor, cell: (record) => <Name>{record.actor}</Name> },
         { head: words.action, kind: "mono", cell: (record) => record.action },
-        { head: words.outcome, cell: (record) => <Status kind={record.outcome === "ok" ? "ok" : "bad"}>{plain(record.outcome)}</Status> },
+        {
+          head: words.outcome,
+          cell: (record) => <Status kind={record.outcome === "ok" ? "ok" : "bad"}>{plain(record.outcome)}</Status>,
+        },
         { head: words.object, kind: "mono", cell: (record) => plain(record.object) },
         { head: words.detail, cell: (record) => plain(record.detail ?? "") },
         { head: words.source, kind: "mono", cell: (record) => plain(record.source) },

@@ -16,15 +16,35 @@ import { plain } from "../plain.ts";
 import { go } from "../router.ts";
 import { text } from "../text/en.ts";
 import { say } from "../text/say.ts";
-import { changed, duration, exportHistory, fits, isLive, loadHistory, NO_FILTER, reason, type Entry, type Filter } from "./history.ts";
+import {
+  changed,
+  duration,
+  exportHistory,
+  fits,
+  isLive,
+  loadHistory,
+  NO_FILTER,
+  reason,
+  type Entry,
+  type Filter,
+} from "./history.ts";
 import { TimeLine } from "./time-line.tsx";
 
 const { control: words } = text;
-const STATES: Record<OperationStatus, "ok" | "bad" | "busy" | "idle"> = { PENDING: "idle", EXECUTING: "busy", SUCCESSFUL: "ok", FAILED: "bad" };
+const STATES: Record<OperationStatus, "ok" | "bad" | "busy" | "idle"> = {
+  PENDING: "idle",
+  EXECUTING: "busy",
+  SUCCESSFUL: "ok",
+  FAILED: "bad",
+};
 
 export function ControlTab({ device, opened }: { device: Device; opened: string | undefined }) {
   const [filter, setFilter] = useState<Filter>(NO_FILTER);
-  const loaded = useLoaded((signal) => loadHistory(device.id, filter, undefined, signal), [device.id, ...Object.values(filter)], true);
+  const loaded = useLoaded(
+    (signal) => loadHistory(device.id, filter, undefined, signal),
+    [device.id, ...Object.values(filter)],
+    true,
+  );
   const [more, setMore] = useState(false);
   const [ending, setEnding] = useState<Entry>();
   const exporting = useAction();
@@ -55,7 +75,9 @@ export function ControlTab({ device, opened }: { device: Device; opened: string 
   return (
     <>
       <Filters filter={filter} onChange={setFilter} entries={loaded.data?.items ?? []}>
-        <Button onClick={() => exporting.run(() => download(device, filter))} disabled={exporting.busy}>{words.export}</Button>
+        <Button onClick={() => exporting.run(() => download(device, filter))} disabled={exporting.busy}>
+          {words.export}
+        </Button>
       </Filters>
       {exporting.problem && <Notice kind="bad">{say(exporting.problem)}</Notice>}
       <Shown loaded={loaded}>
@@ -92,7 +114,12 @@ export function ControlTab({ device, opened }: { device: Device; opened: string 
   );
 }
 
-function Filters(props: { filter: Filter; onChange: (filter: Filter) => void; entries: readonly Entry[]; children: preact.ComponentChildren }) {
+function Filters(props: {
+  filter: Filter;
+  onChange: (filter: Filter) => void;
+  entries: readonly Entry[];
+  children: preact.ComponentChildren;
+}) {
   const { filter, onChange } = props;
   // Names that were seen stay in the list while one of them is chosen.
   const [seen, setSeen] = useState<readonly string[]>([]);
@@ -113,7 +140,10 @@ function Filters(props: { filter: Filter; onChange: (filter: Filter) => void; en
       <Select
         label={words.state}
         value={filter.status}
-        options={[{ value: "" as const, label: words.anyState }, ...statuses.map((value) => ({ value, label: text.status[value] }))]}
+        options={[
+          { value: "" as const, label: words.anyState },
+          ...statuses.map((value) => ({ value, label: text.status[value] })),
+        ]}
         onChange={(status) => set({ status })}
       />
       <Input label={words.since} type="date" value={filter.since} onInput={(since) => set({ since })} />
@@ -133,7 +163,8 @@ function HistoryTable(props: {
   end: (entry: Entry) => void;
 }) {
   const { device, items, now, opened, toggle, end } = props;
-  const mayEnd = ({ operation }: Entry) => operation.user === me.value?.name || device.permissions.includes("remote-access-admin");
+  const mayEnd = ({ operation }: Entry) =>
+    operation.user === me.value?.name || device.permissions.includes("remote-access-admin");
   return (
     <Table
       caption={words.caption}
@@ -145,8 +176,16 @@ function HistoryTable(props: {
         {
           head: words.time,
           cell: ({ operation }) => (
-            <button type="button" class="link" data-row="" aria-expanded={operation.id === opened} onClick={() => toggle(operation.id)}>
-              <time dateTime={operation.created_at} title={whole(operation.created_at)}>{clock(operation.created_at)}</time>
+            <button
+              type="button"
+              class="link"
+              data-row=""
+              aria-expanded={operation.id === opened}
+              onClick={() => toggle(operation.id)}
+            >
+              <time dateTime={operation.created_at} title={whole(operation.created_at)}>
+                {clock(operation.created_at)}
+              </time>
             </button>
           ),
         },
@@ -155,7 +194,11 @@ function HistoryTable(props: {
         {
           head: words.status,
           cell: (entry) =>
-            isLive(entry) ? <Status kind="ok">{words.live}</Status> : <Status kind={STATES[entry.operation.status]}>{text.status[entry.operation.status]}</Status>,
+            isLive(entry) ? (
+              <Status kind="ok">{words.live}</Status>
+            ) : (
+              <Status kind={STATES[entry.operation.status]}>{text.status[entry.operation.status]}</Status>
+            ),
         },
         {
           head: words.duration,
@@ -165,8 +208,19 @@ function HistoryTable(props: {
             return lasted === undefined ? "–" : span(lasted);
           },
         },
-        { head: words.reason, cell: (entry) => <span class="reason" title={reason(entry, device.name)}>{reason(entry, device.name)}</span> },
-        { head: text.common.actions, kind: "end", cell: (entry) => isLive(entry) && mayEnd(entry) && <Button onClick={() => end(entry)}>{words.end}</Button> },
+        {
+          head: words.reason,
+          cell: (entry) => (
+            <span class="reason" title={reason(entry, device.name)}>
+              {reason(entry, device.name)}
+            </span>
+          ),
+        },
+        {
+          head: text.common.actions,
+          kind: "end",
+          cell: (entry) => isLive(entry) && mayEnd(entry) && <Button onClick={() => end(entry)}>{words.end}</Button>,
+        },
       ]}
     />
   );

@@ -18,13 +18,20 @@ import { InfoTab } from "./info.tsx";
 
 const { device: words } = text;
 
-export function DevicePage(props: { id: string; tab: Tab; dialog: EndpointDialog | undefined; operation: string | undefined }) {
+export function DevicePage(props: {
+  id: string;
+  tab: Tab;
+  dialog: EndpointDialog | undefined;
+  operation: string | undefined;
+}) {
   const loaded = useLoaded((signal) => call<Device>("GET", `/devices/${id(props.id)}`, undefined, signal), [props.id]);
   useChanges((change) => change.event === "device" && change.device_id === props.id && loaded.reload());
   if (loaded.problem?.code === "unknown-device") {
     return (
       <Empty title={words.unknown}>
-        <Link to={DEVICES} button>{text.frame.toDevices}</Link>
+        <Link to={DEVICES} button>
+          {text.frame.toDevices}
+        </Link>
       </Empty>
     );
   }
@@ -34,12 +41,18 @@ export function DevicePage(props: { id: string; tab: Tab; dialog: EndpointDialog
         <>
           <div class="heading">
             <Link to={DEVICES} button kind="quiet" icon="back" label={text.frame.toDevices} />
-            <Heading title={plain(device.name)}><Name>{device.name}</Name></Heading>
+            <Heading title={plain(device.name)}>
+              <Name>{device.name}</Name>
+            </Heading>
             <DeviceStatus device={device} />
           </div>
           <Tabs
             label={words.tabList}
-            tabs={TABS.map((tab) => ({ label: words.tabs[tab], current: tab === props.tab, to: { page: "device", device: device.id, tab } }))}
+            tabs={TABS.map((tab) => ({
+              label: words.tabs[tab],
+              current: tab === props.tab,
+              to: { page: "device", device: device.id, tab },
+            }))}
           />
           <section role="tabpanel" aria-label={words.tabs[props.tab]}>
             {props.tab === "remote-access" && <EndpointsTab device={device} dialog={props.dialog} />}

@@ -40,7 +40,8 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
     if (!known) return loaded.reload();
     // Its name or its being there may have changed too: that is what the device itself says.
     void call<Device>("GET", `/devices/${id(change.device_id)}`).then(
-      (device) => loaded.edit((page) => ({ ...page, items: page.items.map((each) => (each.id === device.id ? device : each)) })),
+      (device) =>
+        loaded.edit((page) => ({ ...page, items: page.items.map((each) => (each.id === device.id ? device : each)) })),
       () => loaded.edit((page) => ({ ...page, items: page.items.filter((each) => each.id !== change.device_id) })),
     );
   });
@@ -55,14 +56,21 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
     go({ page: "devices", q, status, add: false, ...change }, change.add === undefined);
   const mayEnrol = me.value?.permissions.includes("device-control-admin") === true;
   const adding = mayEnrol && (
-    <Button kind="primary" icon="add" hotkey="n" onClick={() => show({ add: true })}>{words.add}</Button>
+    <Button kind="primary" icon="add" hotkey="n" onClick={() => show({ add: true })}>
+      {words.add}
+    </Button>
   );
 
   return (
     <>
       <div class="heading">
         <Heading title={words.title}>{words.title}</Heading>
-        {loaded.data && <span class="count">{loaded.data.items.length}{loaded.data.next ? "+" : ""}</span>}
+        {loaded.data && (
+          <span class="count">
+            {loaded.data.items.length}
+            {loaded.data.next ? "+" : ""}
+          </span>
+        )}
         <span class="grow" />
         <Search q={q} onSearch={(now) => show({ q: now })} />
         <Choice
@@ -92,7 +100,11 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
               </Empty>
             );
           }
-          return <Empty title={words.empty} says={mayEnrol ? words.emptySays : words.emptyAsk}>{adding}</Empty>;
+          return (
+            <Empty title={words.empty} says={mayEnrol ? words.emptySays : words.emptyAsk}>
+              {adding}
+            </Empty>
+          );
         }}
       </Shown>
       {add && mayEnrol && <EnrolDialog onClose={() => show({ add: false })} />}
@@ -113,7 +125,14 @@ function Search({ q, onSearch }: { q: string; onSearch: (q: string) => void }) {
     <label class="search">
       <Icon name="search" />
       <span class="hidden">{words.search}</span>
-      <input type="search" value={typed} placeholder={words.search} spellcheck={false} autocomplete="off" onInput={(event) => type(event.currentTarget.value)} />
+      <input
+        type="search"
+        value={typed}
+        placeholder={words.search}
+        spellcheck={false}
+        autocomplete="off"
+        onInput={(event) => type(event.currentTarget.value)}
+      />
       <kbd aria-hidden="true">/</kbd>
     </label>
   );
@@ -128,14 +147,23 @@ function DeviceTable({ devices }: { devices: readonly Device[] }) {
       rowKey={(device) => device.id}
       onOpen={(device) => go(to(device))}
       columns={[
-        { head: words.name, kind: "name", cell: (device) => <Link to={to(device)} row><Name>{device.name}</Name></Link> },
+        {
+          head: words.name,
+          kind: "name",
+          cell: (device) => (
+            <Link to={to(device)} row>
+              <Name>{device.name}</Name>
+            </Link>
+          ),
+        },
         { head: words.status, cell: (device) => <DeviceStatus device={device} /> },
         { head: words.lastSeen, cell: (device) => <LastSeen device={device} /> },
         { head: words.agent, kind: "mono", cell: (device) => plain(device.agent_version ?? "") || "–" },
         {
           head: text.common.actions,
           kind: "end",
-          cell: (device) => device.permissions.includes("remote-access-connect") && <ConnectMenu key={device.id} device={device} />,
+          cell: (device) =>
+            device.permissions.includes("remote-access-connect") && <ConnectMenu key={device.id} device={device} />,
         },
       ]}
     />
@@ -145,13 +173,21 @@ function DeviceTable({ devices }: { devices: readonly Device[] }) {
 export function DeviceStatus({ device }: { device: Device }) {
   if (device.disabled) return <Status kind="bad">{words.disabled}</Status>;
   if (device.online) return <Status kind="ok">{text.device.online}</Status>;
-  return device.enrolled ? <Status kind="idle">{text.device.offline}</Status> : <Status kind="warn">{words.waiting}</Status>;
+  return device.enrolled ? (
+    <Status kind="idle">{text.device.offline}</Status>
+  ) : (
+    <Status kind="warn">{words.waiting}</Status>
+  );
 }
 
 export function LastSeen({ device }: { device: Device }) {
   if (device.online) return <>{words.now}</>;
   if (device.last_seen_at === null) return <span class="soft">{words.never}</span>;
-  return <time dateTime={device.last_seen_at} title={whole(device.last_seen_at)}>{ago(device.last_seen_at)}</time>;
+  return (
+    <time dateTime={device.last_seen_at} title={whole(device.last_seen_at)}>
+      {ago(device.last_seen_at)}
+    </time>
+  );
 }
 
 /** Endpoints are asked for when somebody wants one. */
@@ -164,11 +200,13 @@ function ConnectMenu({ device }: { device: Device }) {
       (error: unknown) => setFault(say(problemFrom(error))),
     );
   };
-  const items = endpoints?.filter((endpoint) => endpoint.protocol !== "PASSTHROUGH").map((endpoint): MenuItem => ({
-    label: plain(endpoint.name),
-    hint: text.protocol[endpoint.protocol],
-    to: { page: "connect", device: device.id, endpoint: endpoint.id, view: false, scale: "fit" },
-  }));
+  const items = endpoints
+    ?.filter((endpoint) => endpoint.protocol !== "PASSTHROUGH")
+    .map((endpoint): MenuItem => ({
+      label: plain(endpoint.name),
+      hint: text.protocol[endpoint.protocol],
+      to: { page: "connect", device: device.id, endpoint: endpoint.id, view: false, scale: "fit" },
+    }));
   return (
     <Menu
       label={words.connectTo(plain(device.name))}

@@ -31,7 +31,15 @@ const EMPTY = { password: "", user: "", privateKey: "", passphrase: "", hostKey:
 
 /** A new endpoint of that protocol. */
 export function blank(protocol: Protocol): Draft {
-  return { ...EMPTY, protocol, name: "", host: "127.0.0.1", port: String(PORTS[protocol]), signIn: SIGN_INS[protocol][0] ?? "none", viewOnly: false };
+  return {
+    ...EMPTY,
+    protocol,
+    name: "",
+    host: "127.0.0.1",
+    port: String(PORTS[protocol]),
+    signIn: SIGN_INS[protocol][0] ?? "none",
+    viewOnly: false,
+  };
 }
 
 /** What there is, without secrets: those never come back. */

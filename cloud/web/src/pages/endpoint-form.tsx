@@ -69,25 +69,47 @@ export function EndpointForm(props: {
             cards
             label={text.endpoints.protocol}
             value={draft.protocol}
-            options={props.protocols.map((value) => ({ value, label: text.protocol[value], says: text.protocolSays[value] }))}
+            options={props.protocols.map((value) => ({
+              value,
+              label: text.protocol[value],
+              says: text.protocolSays[value],
+            }))}
             onChange={(protocol) => setDraft(withProtocol(draft, protocol))}
           />
         )}
-        <Fields draft={draft} setDraft={setDraft} saved={edited?.has_password === true} fault={(field) => faultOf(problem, field)} />
+        <Fields
+          draft={draft}
+          setDraft={setDraft}
+          saved={edited?.has_password === true}
+          fault={(field) => faultOf(problem, field)}
+        />
         {elsewhere && <Notice kind="bad">{say(problem)}</Notice>}
-        {test.state !== undefined && <TestSteps state={test.state} around={{ device: device.name, target: `${draft.host}:${draft.port}` }} />}
+        {test.state !== undefined && (
+          <TestSteps state={test.state} around={{ device: device.name, target: `${draft.host}:${draft.port}` }} />
+        )}
         <footer>
-          {draft.protocol !== "PASSTHROUGH" && <Button onClick={runTest} disabled={test.state === "running"}>{words.test}</Button>}
+          {draft.protocol !== "PASSTHROUGH" && (
+            <Button onClick={runTest} disabled={test.state === "running"}>
+              {words.test}
+            </Button>
+          )}
           <span class="grow" />
           <Button onClick={props.onClose}>{text.common.cancel}</Button>
-          <Button kind="primary" submit disabled={busy}>{words.save}</Button>
+          <Button kind="primary" submit disabled={busy}>
+            {words.save}
+          </Button>
         </footer>
       </form>
     </Dialog>
   );
 }
 
-function Fields(props: { draft: Draft; setDraft: (draft: Draft) => void; saved: boolean; fault: (field: string) => string | undefined }) {
+function Fields(props: {
+  draft: Draft;
+  setDraft: (draft: Draft) => void;
+  saved: boolean;
+  fault: (field: string) => string | undefined;
+}) {
   const { draft, setDraft, saved, fault } = props;
   const set = (change: Partial<Draft>) => setDraft({ ...draft, ...change });
   const kept = saved ? { hint: words.secretSaved } : {};
@@ -96,10 +118,35 @@ function Fields(props: { draft: Draft; setDraft: (draft: Draft) => void; saved: 
     <>
       {draft.protocol === "TELNET" && <Notice kind="warn">{words.telnetWarning}</Notice>}
       {draft.protocol === "PASSTHROUGH" && <p class="hint">{words.passthroughSays}</p>}
-      <Input label={words.name} fault={fault("name")} value={draft.name} onInput={(name) => set({ name })} required autoFocus maxLength={64} />
+      <Input
+        label={words.name}
+        fault={fault("name")}
+        value={draft.name}
+        onInput={(name) => set({ name })}
+        required
+        autoFocus
+        maxLength={64}
+      />
       <div class="row">
-        <Input label={words.host} hint={words.hostHint} fault={fault("host")} value={draft.host} onInput={(host) => set({ host })} required maxLength={255} />
-        <Input label={words.port} type="number" min={1} max={65535} fault={fault("port")} value={draft.port} onInput={(port) => set({ port })} required />
+        <Input
+          label={words.host}
+          hint={words.hostHint}
+          fault={fault("host")}
+          value={draft.host}
+          onInput={(host) => set({ host })}
+          required
+          maxLength={255}
+        />
+        <Input
+          label={words.port}
+          type="number"
+          min={1}
+          max={65535}
+          fault={fault("port")}
+          value={draft.port}
+          onInput={(port) => set({ port })}
+          required
+        />
       </div>
       {signIns.length > 1 && (
         <Select
@@ -110,7 +157,13 @@ function Fields(props: { draft: Draft; setDraft: (draft: Draft) => void; saved: 
         />
       )}
       {draft.protocol === "SSH" && (
-        <Input label={words.user} fault={fault("user")} value={draft.user} onInput={(user) => set({ user })} required={draft.signIn !== "ask"} />
+        <Input
+          label={words.user}
+          fault={fault("user")}
+          value={draft.user}
+          onInput={(user) => set({ user })}
+          required={draft.signIn !== "ask"}
+        />
       )}
       {draft.signIn === "password" && (
         <Input
@@ -126,14 +179,30 @@ function Fields(props: { draft: Draft; setDraft: (draft: Draft) => void; saved: 
       )}
       {draft.signIn === "key-pair" && <KeyFields draft={draft} set={set} saved={saved} fault={fault} />}
       {draft.protocol === "SSH" && (
-        <TextArea label={words.hostKey} optional hint={words.hostKeyHint} fault={fault("host_key")} rows={2} mono value={draft.hostKey} onInput={(hostKey) => set({ hostKey })} />
+        <TextArea
+          label={words.hostKey}
+          optional
+          hint={words.hostKeyHint}
+          fault={fault("host_key")}
+          rows={2}
+          mono
+          value={draft.hostKey}
+          onInput={(hostKey) => set({ hostKey })}
+        />
       )}
-      {draft.protocol === "VNC" && <Check label={words.viewOnly} checked={draft.viewOnly} onChange={(viewOnly) => set({ viewOnly })} />}
+      {draft.protocol === "VNC" && (
+        <Check label={words.viewOnly} checked={draft.viewOnly} onChange={(viewOnly) => set({ viewOnly })} />
+      )}
     </>
   );
 }
 
-function KeyFields(props: { draft: Draft; set: (change: Partial<Draft>) => void; saved: boolean; fault: (field: string) => string | undefined }) {
+function KeyFields(props: {
+  draft: Draft;
+  set: (change: Partial<Draft>) => void;
+  saved: boolean;
+  fault: (field: string) => string | undefined;
+}) {
   const { draft, set, saved, fault } = props;
   return (
     <>
@@ -148,9 +217,20 @@ function KeyFields(props: { draft: Draft; set: (change: Partial<Draft>) => void;
       />
       <label class="button file">
         {words.chooseFile}
-        <input type="file" onChange={(event) => void event.currentTarget.files?.[0]?.text().then((privateKey) => set({ privateKey }))} />
+        <input
+          type="file"
+          onChange={(event) => void event.currentTarget.files?.[0]?.text().then((privateKey) => set({ privateKey }))}
+        />
       </label>
-      <Input label={words.passphrase} type="password" autoComplete="new-password" optional fault={fault("passphrase")} value={draft.passphrase} onInput={(passphrase) => set({ passphrase })} />
+      <Input
+        label={words.passphrase}
+        type="password"
+        autoComplete="new-password"
+        optional
+        fault={fault("passphrase")}
+        value={draft.passphrase}
+        onInput={(passphrase) => set({ passphrase })}
+      />
     </>
   );
 }

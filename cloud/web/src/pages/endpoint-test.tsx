@@ -30,9 +30,8 @@ export function useTest(): Test {
     start(device, endpoint, saved) {
       setState("running");
       const body = { endpoint, ...(saved === undefined ? {} : { endpoint_id: saved }) };
-      call<TestResult>("POST", `/devices/${id(device.id)}/endpoint-tests`, body).then(
-        setState,
-        (error: unknown) => setState({ passed: [], problem: problemFrom(error) }),
+      call<TestResult>("POST", `/devices/${id(device.id)}/endpoint-tests`, body).then(setState, (error: unknown) =>
+        setState({ passed: [], problem: problemFrom(error) }),
       );
     },
   };
@@ -58,7 +57,13 @@ export function TestSteps({ state, around }: { state: TestState; around: Around 
           </li>
         )}
       </ul>
-      {state.problem ? <Notice kind="bad">{words.testFailed}. {say(state.problem, around)}</Notice> : <Notice kind="ok">{words.testOk}.</Notice>}
+      {state.problem ? (
+        <Notice kind="bad">
+          {words.testFailed}. {say(state.problem, around)}
+        </Notice>
+      ) : (
+        <Notice kind="ok">{words.testOk}.</Notice>
+      )}
     </div>
   );
 }
@@ -70,13 +75,25 @@ export function TestDialog({ device, endpoint, onClose }: { device: Device; endp
   useEffect(start, [endpoint.id]);
   return (
     <Dialog title={`${words.test}: ${plain(endpoint.name)}`} onClose={onClose}>
-      <form onSubmit={(event) => { event.preventDefault(); onClose(); }}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          onClose();
+        }}
+      >
         {test.state !== undefined && (
-          <TestSteps state={test.state} around={{ device: device.name, target: address(endpoint.host, endpoint.port) }} />
+          <TestSteps
+            state={test.state}
+            around={{ device: device.name, target: address(endpoint.host, endpoint.port) }}
+          />
         )}
         <footer>
-          <Button onClick={start} disabled={test.state === "running"}>{text.common.retry}</Button>
-          <Button kind="primary" submit>{text.common.close}</Button>
+          <Button onClick={start} disabled={test.state === "running"}>
+            {text.common.retry}
+          </Button>
+          <Button kind="primary" submit>
+            {text.common.close}
+          </Button>
         </footer>
       </form>
     </Dialog>

@@ -19,7 +19,12 @@ import { HowDialog } from "./how.tsx";
 import { TestDialog } from "./endpoint-test.tsx";
 
 const { endpoints: words } = text;
-const ICONS: Record<Endpoint["protocol"], IconName> = { VNC: "screen", SSH: "terminal", TELNET: "terminal", PASSTHROUGH: "pipe" };
+const ICONS: Record<Endpoint["protocol"], IconName> = {
+  VNC: "screen",
+  SSH: "terminal",
+  TELNET: "terminal",
+  PASSTHROUGH: "pipe",
+};
 
 export function EndpointsTab({ device, dialog }: { device: Device; dialog: EndpointDialog | undefined }) {
   const path = `/devices/${id(device.id)}/endpoints`;
@@ -35,14 +40,16 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
   const protocols = PROTOCOLS.filter((protocol) => about.data?.protocols.includes(protocol));
 
   const adding = mayAdmin && (
-    <Button kind="primary" icon="add" hotkey="n" onClick={() => open({ kind: "new" })}>{words.add}</Button>
+    <Button kind="primary" icon="add" hotkey="n" onClick={() => open({ kind: "new" })}>
+      {words.add}
+    </Button>
   );
   return (
     <>
       {device.disabled ? (
         <Notice kind="warn">{text.info.disabledSays}</Notice>
-      ) : !device.online && (
-        <Notice kind="info">{words.offline}</Notice>
+      ) : (
+        !device.online && <Notice kind="info">{words.offline}</Notice>
       )}
       {!mayConnect && <Notice kind="info">{words.readOnly}</Notice>}
       <Shown loaded={loaded}>
@@ -56,14 +63,18 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
             </div>
             {endpoints.length === 0 ? (
               <Empty title={words.empty} says={words.emptySays}>
-                {mayAdmin && protocols.map((protocol) => (
-                  <Button key={protocol} icon={ICONS[protocol]} onClick={() => open({ kind: "new", protocol })}>
-                    {words.addOf(text.protocol[protocol])}
-                  </Button>
-                ))}
+                {mayAdmin &&
+                  protocols.map((protocol) => (
+                    <Button key={protocol} icon={ICONS[protocol]} onClick={() => open({ kind: "new", protocol })}>
+                      {words.addOf(text.protocol[protocol])}
+                    </Button>
+                  ))}
               </Empty>
             ) : (
-              <EndpointTable {...{ device, endpoints, mayConnect, mayAdmin, open }} ask={(what, endpoint) => setAsked({ what, endpoint })} />
+              <EndpointTable
+                {...{ device, endpoints, mayConnect, mayAdmin, open }}
+                ask={(what, endpoint) => setAsked({ what, endpoint })}
+              />
             )}
             {dialog && mayAdmin && about.data && (
               <EndpointForm
@@ -82,10 +93,19 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
           </>
         )}
       </Shown>
-      {asked?.what === "how" && <HowDialog device={device} endpoint={asked.endpoint} onClose={() => setAsked(undefined)} />}
-      {asked?.what === "test" && <TestDialog device={device} endpoint={asked.endpoint} onClose={() => setAsked(undefined)} />}
+      {asked?.what === "how" && (
+        <HowDialog device={device} endpoint={asked.endpoint} onClose={() => setAsked(undefined)} />
+      )}
+      {asked?.what === "test" && (
+        <TestDialog device={device} endpoint={asked.endpoint} onClose={() => setAsked(undefined)} />
+      )}
       {asked?.what === "remove" && (
-        <RemoveEndpoint device={device} endpoint={asked.endpoint} onClose={() => setAsked(undefined)} onRemoved={loaded.reload} />
+        <RemoveEndpoint
+          device={device}
+          endpoint={asked.endpoint}
+          onClose={() => setAsked(undefined)}
+          onRemoved={loaded.reload}
+        />
       )}
     </>
   );
@@ -100,24 +120,46 @@ function EndpointTable(props: {
   ask: (what: "how" | "remove" | "test", endpoint: Endpoint) => void;
 }) {
   const { device, mayConnect, mayAdmin, open, ask } = props;
-  const screen = (endpoint: Endpoint, view = false): Route =>
-    ({ page: "connect", device: device.id, endpoint: endpoint.id, view, scale: "fit" });
+  const screen = (endpoint: Endpoint, view = false): Route => ({
+    page: "connect",
+    device: device.id,
+    endpoint: endpoint.id,
+    view,
+    scale: "fit",
+  });
 
   const action = (endpoint: Endpoint) => {
     const name = plain(endpoint.name);
     if (endpoint.protocol === "PASSTHROUGH") {
-      return <Button hotkey="c" label={`${words.how}: ${name}`} onClick={() => ask("how", endpoint)}>{words.how}</Button>;
+      return (
+        <Button hotkey="c" label={`${words.how}: ${name}`} onClick={() => ask("how", endpoint)}>
+          {words.how}
+        </Button>
+      );
     }
     if (!mayConnect) return null;
-    if (!device.online) return <Button label={words.connectTo(name)} disabled>{words.connect}</Button>;
-    return <Link tab button kind="primary" hotkey="c" label={words.connectTo(name)} to={screen(endpoint)}>{words.connect}</Link>;
+    if (!device.online)
+      return (
+        <Button label={words.connectTo(name)} disabled>
+          {words.connect}
+        </Button>
+      );
+    return (
+      <Link tab button kind="primary" hotkey="c" label={words.connectTo(name)} to={screen(endpoint)}>
+        {words.connect}
+      </Link>
+    );
   };
   const items = (endpoint: Endpoint): MenuItem[] => {
     const list: MenuItem[] = [];
     if (endpoint.protocol !== "PASSTHROUGH" && mayConnect) {
-      if (endpoint.protocol === "VNC" && !endpoint.view_only) list.push({ label: words.watch, to: screen(endpoint, true) });
+      if (endpoint.protocol === "VNC" && !endpoint.view_only)
+        list.push({ label: words.watch, to: screen(endpoint, true) });
       const link = location.origin + href(screen(endpoint));
-      list.push({ label: words.copyLink, run: () => void navigator.clipboard.writeText(link).then(() => toast(text.common.copied)) });
+      list.push({
+        label: words.copyLink,
+        run: () => void navigator.clipboard.writeText(link).then(() => toast(text.common.copied)),
+      });
     }
     if (mayAdmin) {
       list.push(
@@ -141,7 +183,15 @@ function EndpointTable(props: {
           kind: "name",
           cell: (endpoint) =>
             mayAdmin ? (
-              <Link row to={{ page: "device", device: device.id, tab: "remote-access", dialog: { kind: "edit", endpoint: endpoint.id } }}>
+              <Link
+                row
+                to={{
+                  page: "device",
+                  device: device.id,
+                  tab: "remote-access",
+                  dialog: { kind: "edit", endpoint: endpoint.id },
+                }}
+              >
                 <Name>{endpoint.name}</Name>
               </Link>
             ) : (
@@ -151,7 +201,9 @@ function EndpointTable(props: {
         {
           head: words.protocol,
           cell: (endpoint) => (
-            <span class="protocol"><Icon name={ICONS[endpoint.protocol]} /> {text.protocol[endpoint.protocol]}</span>
+            <span class="protocol">
+              <Icon name={ICONS[endpoint.protocol]} /> {text.protocol[endpoint.protocol]}
+            </span>
           ),
         },
         { head: words.address, kind: "mono", cell: (endpoint) => plain(address(endpoint.host, endpoint.port)) },
@@ -163,7 +215,12 @@ function EndpointTable(props: {
             <>
               {action(endpoint)}
               {items(endpoint).length > 0 && (
-                <Menu icon="more" kind="quiet" label={text.common.moreFor(plain(endpoint.name))} items={items(endpoint)} />
+                <Menu
+                  icon="more"
+                  kind="quiet"
+                  label={text.common.moreFor(plain(endpoint.name))}
+                  items={items(endpoint)}
+                />
               )}
             </>
           ),
@@ -177,7 +234,11 @@ function SignInCell({ endpoint }: { endpoint: Endpoint }) {
   return (
     <>
       {endpoint.sign_in === "none" ? <span class="soft">{text.signIn.none}</span> : text.signIn[endpoint.sign_in]}
-      {endpoint.view_only && <span class="tag"><Icon name="eye" /> {words.watchOnly}</span>}
+      {endpoint.view_only && (
+        <span class="tag">
+          <Icon name="eye" /> {words.watchOnly}
+        </span>
+      )}
       {endpoint.protocol === "TELNET" && <Status kind="warn">{text.protocolSays.TELNET}</Status>}
     </>
   );

@@ -32,11 +32,22 @@ export function EnrolDialog({ name: given, onClose }: { name?: string; onClose: 
         <Command ticket={ticket} onClose={onClose} />
       ) : (
         <form onSubmit={submit}>
-          <Input label={words.name} hint={words.nameHint} fault={fault} value={name} onInput={setName} required autoFocus maxLength={64} />
+          <Input
+            label={words.name}
+            hint={words.nameHint}
+            fault={fault}
+            value={name}
+            onInput={setName}
+            required
+            autoFocus
+            maxLength={64}
+          />
           {problem && fault === undefined && <Notice kind="bad">{say(problem)}</Notice>}
           <footer>
             <Button onClick={onClose}>{text.common.cancel}</Button>
-            <Button kind="primary" submit disabled={busy}>{words.next}</Button>
+            <Button kind="primary" submit disabled={busy}>
+              {words.next}
+            </Button>
           </footer>
         </form>
       )}
@@ -50,21 +61,39 @@ function Command({ ticket, onClose }: { ticket: EnrolmentTicket; onClose: () => 
   useChanges((change) => {
     if (change.event === "device" && change.device_id === device.id && change.online) setArrived(true);
     if (change.event === "resync") {
-      void call<Device>("GET", `/devices/${id(device.id)}`).then((now) => setArrived(now.online), () => undefined);
+      void call<Device>("GET", `/devices/${id(device.id)}`).then(
+        (now) => setArrived(now.online),
+        () => undefined,
+      );
     }
   });
   const command = `towline agent --cloud ${shellWord(location.origin)} --enrol-token ${shellWord(ticket.token)}`;
   return (
-    <form onSubmit={(event) => { event.preventDefault(); onClose(); }}>
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+    >
       <p>{words.run}</p>
       <Copyable value={command} label={words.run} />
-      <p class="hint">{words.once}, {words.until(clock(ticket.expires_at))}.</p>
+      <p class="hint">
+        {words.once}, {words.until(clock(ticket.expires_at))}.
+      </p>
       <p class={arrived ? "arrival here" : "arrival"} role="status">
-        {arrived ? <Status kind="ok">{words.arrived(plain(device.name))}</Status> : <Status kind="busy">{words.waiting(plain(device.name))}</Status>}
+        {arrived ? (
+          <Status kind="ok">{words.arrived(plain(device.name))}</Status>
+        ) : (
+          <Status kind="busy">{words.waiting(plain(device.name))}</Status>
+        )}
       </p>
       <footer>
         <Button submit>{arrived ? words.done : text.common.close}</Button>
-        {arrived && <Link button kind="primary" to={{ page: "device", device: device.id, tab: "remote-access" }}>{words.open}</Link>}
+        {arrived && (
+          <Link button kind="primary" to={{ page: "device", device: device.id, tab: "remote-access" }}>
+            {words.open}
+          </Link>
+        )}
       </footer>
     </form>
   );

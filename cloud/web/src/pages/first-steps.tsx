@@ -18,7 +18,11 @@ export function FirstSteps() {
   return (
     <section class="card first-steps" aria-label={demo.title}>
       <h2>{demo.title}</h2>
-      <ol>{demo.steps.map((step) => <li key={step}>{step}</li>)}</ol>
+      <ol>
+        {demo.steps.map((step) => (
+          <li key={step}>{step}</li>
+        ))}
+      </ol>
       <Button kind="quiet" icon="close" label={demo.dismiss} onClick={dismiss} />
     </section>
   );

@@ -24,7 +24,12 @@ export const NO_FILTER: Filter = { user: "", status: "", since: "", until: "" };
 const PAGE = 100;
 const MOST_EXPORTED = 10_000;
 
-export async function loadHistory(device: string, filter: Filter, cursor?: string, signal?: AbortSignal): Promise<Page<Entry>> {
+export async function loadHistory(
+  device: string,
+  filter: Filter,
+  cursor?: string,
+  signal?: AbortSignal,
+): Promise<Page<Entry>> {
   const path = withQuery("/operations", { device, ...queryOf(filter), cursor, limit: PAGE });
   const operations = await call<Page<Operation>>("GET", path, undefined, signal);
   return { items: await withSessions(device, operations.items, signal), next: operations.next ?? null };
@@ -71,7 +76,12 @@ export function changed(entries: readonly Entry[], change: { operation: Operatio
 
 /** Whether a new operation belongs under a filter. */
 export function fits(operation: Operation, { user, status, since, until }: Filter): boolean {
-  return since === "" && until === "" && (user === "" || user === operation.user) && (status === "" || status === operation.status);
+  return (
+    since === "" &&
+    until === "" &&
+    (user === "" || user === operation.user) &&
+    (status === "" || status === operation.status)
+  );
 }
 
 export function isLive({ session }: Entry): boolean {
@@ -89,14 +99,34 @@ export function reason({ operation, session }: Entry, device: string): string {
   if (session?.end) return text.ended[session.end];
   if (operation.status !== "FAILED") return "";
   if (operation.failure === "device-offline") return text.control.wasOffline(plain(device));
-  const problem = { title: operation.failure ?? "", status: 0, detail: operation.detail ?? "", code: operation.failure ?? "internal", hop: "cloud" as const, remedy: "" };
+  const problem = {
+    title: operation.failure ?? "",
+    status: 0,
+    detail: operation.detail ?? "",
+    code: operation.failure ?? "internal",
+    hop: "cloud" as const,
+    remedy: "",
+  };
   return say(problem, { device, target: operation.target ?? undefined });
 }
 
 /** Everything that fits the filter, as a table to take away. */
 export async function exportHistory(device: string, deviceName: string, filter: Filter): Promise<string> {
   const { control: words } = text;
-  const head = [words.line.requested, words.who, words.what, words.status, words.line.started, words.line.ended, words.duration, words.reason, words.from, words.bytes, words.operation, words.session];
+  const head = [
+    words.line.requested,
+    words.who,
+    words.what,
+    words.status,
+    words.line.started,
+    words.line.ended,
+    words.duration,
+    words.reason,
+    words.from,
+    words.bytes,
+    words.operation,
+    words.session,
+  ];
   const rows: (string | number)[][] = [head];
   let cursor: string | undefined;
   do {

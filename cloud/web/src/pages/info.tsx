@@ -39,13 +39,19 @@ export function InfoTab({ device, onChange }: { device: Device; onChange: (devic
           <dt>{words.agent}</dt>
           <dd class="mono">{plain(device.agent_version ?? "–")}</dd>
           <dt>{words.lastSeen}</dt>
-          <dd><LastSeen device={device} /></dd>
+          <dd>
+            <LastSeen device={device} />
+          </dd>
           <dt>{words.created}</dt>
           <dd>{whole(device.created_at)}</dd>
           {device.external_ids.length > 0 && (
             <>
               <dt>{words.external}</dt>
-              {device.external_ids.map(({ type, value }) => <dd key={type} class="mono">{plain(`${type}: ${value}`)}</dd>)}
+              {device.external_ids.map(({ type, value }) => (
+                <dd key={type} class="mono">
+                  {plain(`${type}: ${value}`)}
+                </dd>
+              ))}
             </>
           )}
           <dt>{words.may}</dt>
@@ -64,13 +70,21 @@ export function InfoTab({ device, onChange }: { device: Device; onChange: (devic
               <Button onClick={() => setAsked("disable")}>{words.disable}</Button>
             )}
             <Button onClick={() => setAsked("enrol")}>{words.again}</Button>
-            <Button kind="danger" onClick={() => setAsked("remove")}>{words.remove}</Button>
+            <Button kind="danger" onClick={() => setAsked("remove")}>
+              {words.remove}
+            </Button>
           </div>
         </section>
       )}
       {asked === "enrol" && <EnrolDialog name={device.name} onClose={close} />}
       {asked === "disable" && (
-        <Confirm title={words.disableAsk(name)} says={words.disableSays} action={words.disable} onClose={close} onConfirm={() => setDisabled(true)} />
+        <Confirm
+          title={words.disableAsk(name)}
+          says={words.disableSays}
+          action={words.disable}
+          onClose={close}
+          onConfirm={() => setDisabled(true)}
+        />
       )}
       {asked === "remove" && (
         <Confirm
@@ -103,8 +117,17 @@ function Rename({ device, onChange }: { device: Device; onChange: (device: Devic
   };
   return (
     <form class="inline" onSubmit={submit}>
-      <Input label={words.name} value={name} onInput={setName} fault={fault ?? (problem && say(problem))} required maxLength={64} />
-      <Button submit disabled={busy || name.trim() === device.name}>{words.rename}</Button>
+      <Input
+        label={words.name}
+        value={name}
+        onInput={setName}
+        fault={fault ?? (problem && say(problem))}
+        required
+        maxLength={64}
+      />
+      <Button submit disabled={busy || name.trim() === device.name}>
+        {words.rename}
+      </Button>
     </form>
   );
 }

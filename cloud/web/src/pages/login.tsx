@@ -60,23 +60,54 @@ export function LoginPage() {
   return (
     <main class="login">
       <form onSubmit={submit}>
-        <p class="brand"><Brand /> {text.product}</p>
+        <p class="brand">
+          <Brand /> {text.product}
+        </p>
         <h1>{login.title}</h1>
         {linkFault && !problem && (
           <Notice kind="warn">{linkFault.code === "auth-failed" ? login.linkUsed : say(linkFault)}</Notice>
         )}
         {problem && <Notice kind="bad">{say(problem)}</Notice>}
         {asksCode ? (
-          <Input key="code" label={login.code} hint={login.codeHint} value={code} onInput={setCode} required autoFocus numeric pattern="[0-9 ]{6,7}" autoComplete="one-time-code" />
+          <Input
+            key="code"
+            label={login.code}
+            hint={login.codeHint}
+            value={code}
+            onInput={setCode}
+            required
+            autoFocus
+            numeric
+            pattern="[0-9 ]{6,7}"
+            autoComplete="one-time-code"
+          />
         ) : (
           <>
-            <Input key="user" label={login.user} value={user} onInput={setUser} required autoFocus autoComplete="username" />
-            <Input key="password" label={login.password} type="password" value={password} onInput={setPassword} required autoComplete="current-password" />
+            <Input
+              key="user"
+              label={login.user}
+              value={user}
+              onInput={setUser}
+              required
+              autoFocus
+              autoComplete="username"
+            />
+            <Input
+              key="password"
+              label={login.password}
+              type="password"
+              value={password}
+              onInput={setPassword}
+              required
+              autoComplete="current-password"
+            />
           </>
         )}
         <footer>
           {asksCode && <Button onClick={() => setAsksCode(false)}>{login.back}</Button>}
-          <Button kind="primary" submit disabled={busy}>{login.submit}</Button>
+          <Button kind="primary" submit disabled={busy}>
+            {login.submit}
+          </Button>
         </footer>
       </form>
     </main>

@@ -27,11 +27,17 @@ export function SettingsPage({ section }: { section: Section }) {
   const sections = SECTIONS.filter((each) => isAdmin || each === "account");
   return (
     <>
-      <div class="heading"><Heading title={words.title}>{words.title}</Heading></div>
+      <div class="heading">
+        <Heading title={words.title}>{words.title}</Heading>
+      </div>
       {sections.length > 1 && (
         <Tabs
           label={words.sectionList}
-          tabs={sections.map((each) => ({ label: words.sections[each], current: each === section, to: { page: "settings", section: each } }))}
+          tabs={sections.map((each) => ({
+            label: words.sections[each],
+            current: each === section,
+            to: { page: "settings", section: each },
+          }))}
         />
       )}
       <section role={sections.length > 1 ? "tabpanel" : undefined} aria-label={words.sections[section]}>

@@ -19,8 +19,15 @@ export function steps(entry: Entry, device: string): Step[] {
   const { operation, session } = entry;
   const list: Step[] = [{ says: words.line.requested, at: operation.created_at, detail: plain(operation.user) }];
   if (operation.executing_at) list.push({ says: words.line.executing, at: operation.executing_at });
-  if (operation.status === "FAILED") list.push({ says: words.line.failed, at: operation.updated_at, kind: "bad", detail: reason(entry, device) });
-  if (session) list.push({ says: words.line.started, at: session.started_at, kind: "ok", ...(operation.target ? { detail: plain(operation.target) } : {}) });
+  if (operation.status === "FAILED")
+    list.push({ says: words.line.failed, at: operation.updated_at, kind: "bad", detail: reason(entry, device) });
+  if (session)
+    list.push({
+      says: words.line.started,
+      at: session.started_at,
+      kind: "ok",
+      ...(operation.target ? { detail: plain(operation.target) } : {}),
+    });
   if (session?.ended_at) list.push({ says: words.line.ended, at: session.ended_at, detail: reason(entry, device) });
   return list;
 }
@@ -35,7 +42,9 @@ export function TimeLine({ entry, device, now }: { entry: Entry; device: Device;
           const before = list[index - 1];
           return (
             <li key={step.says} class={step.kind}>
-              <time dateTime={step.at} title={whole(step.at)}>{clock(step.at)}</time>
+              <time dateTime={step.at} title={whole(step.at)}>
+                {clock(step.at)}
+              </time>
               <strong>{step.says}</strong>
               {before && <span class="soft">+{span(between(before.at, step.at))}</span>}
               {step.detail !== undefined && <span class="detail">{step.detail}</span>}

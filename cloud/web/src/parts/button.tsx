@@ -122,7 +122,9 @@ export function Copyable({ value, label }: { value: string; label: string }) {
   };
   return (
     <div class="copyable">
-      <pre ref={shown} tabIndex={0} aria-label={label}><code>{value}</code></pre>
+      <pre ref={shown} tabIndex={0} aria-label={label}>
+        <code>{value}</code>
+      </pre>
       <Button icon={copied ? "check" : "copy"} onClick={() => void copy()}>
         {copied ? text.common.copied : text.common.copy}
       </Button>

@@ -39,14 +39,20 @@ export function Dialog(props: { title: string; onClose: () => void; wide?: boole
 }
 
 /** Runs something that may fail, once at a time. */
-export function useAction(): { busy: boolean; problem: Problem | undefined; run: (action: () => Promise<void>) => void } {
+export function useAction(): {
+  busy: boolean;
+  problem: Problem | undefined;
+  run: (action: () => Promise<void>) => void;
+} {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
   const run = (action: () => Promise<void>) => {
     if (busy) return;
     setBusy(true);
     setProblem(undefined);
-    action().catch((error: unknown) => setProblem(problemFrom(error))).finally(() => setBusy(false));
+    action()
+      .catch((error: unknown) => setProblem(problemFrom(error)))
+      .finally(() => setBusy(false));
   };
   return { busy, problem, run };
 }
@@ -82,8 +88,12 @@ export function Confirm(props: {
         )}
         {problem && <Notice kind="bad">{say(problem)}</Notice>}
         <footer>
-          <Button onClick={props.onClose} autoFocus>{text.common.cancel}</Button>
-          <Button kind="danger" submit disabled={busy || (props.word !== undefined && typed !== props.word.value)}>{props.action}</Button>
+          <Button onClick={props.onClose} autoFocus>
+            {text.common.cancel}
+          </Button>
+          <Button kind="danger" submit disabled={busy || (props.word !== undefined && typed !== props.word.value)}>
+            {props.action}
+          </Button>
         </footer>
       </form>
     </Dialog>

@@ -29,7 +29,13 @@ interface Wiring {
   "aria-invalid"?: true;
 }
 
-function Labelled({ label, hint, fault, optional, children }: Around & { children: (wiring: Wiring) => ComponentChildren }) {
+function Labelled({
+  label,
+  hint,
+  fault,
+  optional,
+  children,
+}: Around & { children: (wiring: Wiring) => ComponentChildren }) {
   const id = useId();
   const says = [hint !== undefined && `${id}-hint`, fault !== undefined && `${id}-fault`].filter(Boolean).join(" ");
   return (
@@ -38,9 +44,21 @@ function Labelled({ label, hint, fault, optional, children }: Around & { childre
         {label}
         {optional && <span class="soft"> ({text.common.optional})</span>}
       </label>
-      {children({ id, ...(says ? { "aria-describedby": says } : {}), ...(fault !== undefined ? { "aria-invalid": true } : {}) })}
-      {hint !== undefined && <p class="hint" id={`${id}-hint`}>{hint}</p>}
-      {fault !== undefined && <p class="fault" id={`${id}-fault`}>{fault}</p>}
+      {children({
+        id,
+        ...(says ? { "aria-describedby": says } : {}),
+        ...(fault !== undefined ? { "aria-invalid": true } : {}),
+      })}
+      {hint !== undefined && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+      {fault !== undefined && (
+        <p class="fault" id={`${id}-fault`}>
+          {fault}
+        </p>
+      )}
     </div>
   );
 }
@@ -60,7 +78,18 @@ export interface InputProps extends Around {
   numeric?: boolean | undefined;
 }
 
-export function Input({ label, hint, fault, optional, value, onInput, autoFocus, autoComplete, numeric, ...rest }: InputProps) {
+export function Input({
+  label,
+  hint,
+  fault,
+  optional,
+  value,
+  onInput,
+  autoFocus,
+  autoComplete,
+  numeric,
+  ...rest
+}: InputProps) {
   const element = useFocus<HTMLInputElement>(autoFocus);
   return (
     <Labelled label={label} hint={hint} fault={fault} optional={optional}>
@@ -84,7 +113,9 @@ export function Input({ label, hint, fault, optional, value, onInput, autoFocus,
   );
 }
 
-export function TextArea(props: Around & { value: string; rows: number; onInput: (value: string) => void; readOnly?: boolean; mono?: boolean }) {
+export function TextArea(
+  props: Around & { value: string; rows: number; onInput: (value: string) => void; readOnly?: boolean; mono?: boolean },
+) {
   return (
     <Labelled label={props.label} hint={props.hint} fault={props.fault} optional={props.optional}>
       {(wiring) => (
@@ -108,22 +139,39 @@ export interface Option<T extends string> {
   label: string;
 }
 
-export function Select<T extends string>(props: Around & { value: T; options: readonly Option<T>[]; onChange: (value: T) => void }) {
+export function Select<T extends string>(
+  props: Around & { value: T; options: readonly Option<T>[]; onChange: (value: T) => void },
+) {
   return (
     <Labelled label={props.label} hint={props.hint} fault={props.fault}>
       {(wiring) => (
         <select {...wiring} value={props.value} onChange={(event) => props.onChange(event.currentTarget.value as T)}>
-          {props.options.map(({ value, label }) => <option key={value} value={value}>{label}</option>)}
+          {props.options.map(({ value, label }) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
         </select>
       )}
     </Labelled>
   );
 }
 
-export function Check(props: { label: string; checked: boolean; onChange: (checked: boolean) => void; disabled?: boolean; hiddenLabel?: boolean }) {
+export function Check(props: {
+  label: string;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+  disabled?: boolean;
+  hiddenLabel?: boolean;
+}) {
   return (
     <label class="check">
-      <input type="checkbox" checked={props.checked} disabled={props.disabled} onChange={(event) => props.onChange(event.currentTarget.checked)} />
+      <input
+        type="checkbox"
+        checked={props.checked}
+        disabled={props.disabled}
+        onChange={(event) => props.onChange(event.currentTarget.checked)}
+      />
       <span class={props.hiddenLabel ? "hidden" : undefined}>{props.label}</span>
     </label>
   );
@@ -133,7 +181,7 @@ export function Check(props: { label: string; checked: boolean; onChange: (check
 export function Choice<T extends string>(props: {
   label: string;
   value: T;
-  options: readonly (Option<T> & { says?: string })[];
+  options: readonly (Option<T> & { says?: string; title?: string })[];
   onChange: (value: T) => void;
   cards?: boolean;
   disabled?: boolean;
@@ -143,9 +191,15 @@ export function Choice<T extends string>(props: {
     <fieldset class={props.cards ? "choice cards" : "choice"} disabled={props.disabled}>
       <legend class={props.cards ? undefined : "hidden"}>{props.label}</legend>
       <div class="options">
-        {props.options.map(({ value, label, says }) => (
-          <label key={value}>
-            <input type="radio" name={name} value={value} checked={props.value === value} onChange={() => props.onChange(value)} />
+        {props.options.map(({ value, label, says, title }) => (
+          <label key={value} title={title}>
+            <input
+              type="radio"
+              name={name}
+              value={value}
+              checked={props.value === value}
+              onChange={() => props.onChange(value)}
+            />
             <span>
               {label}
               {says !== undefined && <small>{says}</small>}

@@ -14,5 +14,9 @@ export function Heading({ children, title }: { children: ComponentChildren; titl
   useLayoutEffect(() => {
     if (hasMoved) element.current?.focus({ preventScroll: true });
   }, []);
-  return <h1 ref={element} tabIndex={-1}>{children}</h1>;
+  return (
+    <h1 ref={element} tabIndex={-1}>
+      {children}
+    </h1>
+  );
 }

@@ -22,7 +22,8 @@ const PATHS = {
   camera: "M2 5h3l1-1.8h4L11 5h3v8H2zM8 11a2.2 2.2 0 1 0 0-4.4A2.2 2.2 0 0 0 8 11z",
   full: "M2.5 6v-3.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
   menu: "M2 4h12M2 8h12M2 12h12",
-  unplug: "M3 13 5.5 10.500M13 3l-2.500 2.500M5 7l4 4-1.500 1.500a2.800 2.800 0 0 1-4-4zM11 9 7 5l1.500-1.500a2.800 2.800 0 0 1 4 4z",
+  unplug:
+    "M3 13 5.5 10.500M13 3l-2.500 2.500M5 7l4 4-1.500 1.500a2.800 2.800 0 0 1-4-4zM11 9 7 5l1.500-1.500a2.800 2.800 0 0 1 4 4z",
 } as const;
 
 export type IconName = keyof typeof PATHS;
@@ -31,7 +32,14 @@ export type IconName = keyof typeof PATHS;
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg class="icon" viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-      <path d={PATHS[name]} fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" />
+      <path
+        d={PATHS[name]}
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.6"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
     </svg>
   );
 }

@@ -13,6 +13,9 @@ export type MenuItem = { label: string; danger?: boolean; checked?: boolean; hin
   | { to: Route }
 );
 
+/** Between a button and its menu, and between that and the edge of the window, in pixels. */
+const GAP = 4;
+
 export function Menu(props: {
   label: string;
   icon?: IconName;
@@ -34,9 +37,10 @@ export function Menu(props: {
   const place = () => {
     const [at, box] = [button.current?.getBoundingClientRect(), list.current];
     if (!at || !box) return;
-    const below = at.bottom + box.offsetHeight + 4 <= innerHeight;
-    box.style.top = `${Math.max(4, below ? at.bottom + 4 : at.top - box.offsetHeight - 4)}px`;
-    box.style.left = `${Math.max(4, Math.min(at.left, innerWidth - box.offsetWidth - 4, at.right - box.offsetWidth > 4 ? at.right - box.offsetWidth : Infinity))}px`;
+    const fitsBelow = at.bottom + GAP + box.offsetHeight <= innerHeight;
+    const fitsRight = at.left + box.offsetWidth + GAP <= innerWidth;
+    box.style.top = `${Math.max(GAP, fitsBelow ? at.bottom + GAP : at.top - GAP - box.offsetHeight)}px`;
+    box.style.left = `${Math.max(GAP, fitsRight ? at.left : at.right - box.offsetWidth)}px`;
   };
   const toggled = (event: { newState: string }) => {
     const now = event.newState === "open";
@@ -85,7 +89,16 @@ export function Menu(props: {
         {props.text}
         {props.text !== undefined && <Icon name="down" />}
       </button>
-      <div id={id} ref={list} popover="auto" role="menu" aria-label={props.label} class="menu" onToggle={toggled} onKeyDown={key}>
+      <div
+        id={id}
+        ref={list}
+        popover="auto"
+        role="menu"
+        aria-label={props.label}
+        class="menu"
+        onToggle={toggled}
+        onKeyDown={key}
+      >
         {props.items.map((item) => {
           const common = {
             role: item.checked === undefined ? ("menuitem" as const) : ("menuitemcheckbox" as const),
@@ -101,9 +114,21 @@ export function Menu(props: {
             </>
           );
           return "to" in item ? (
-            <a key={item.label} {...common} href={href(item.to)} target="_blank" rel="noopener" onClick={close}>{inside}</a>
+            <a key={item.label} {...common} href={href(item.to)} target="_blank" rel="noopener" onClick={close}>
+              {inside}
+            </a>
           ) : (
-            <button key={item.label} {...common} type="button" onClick={() => { close(); item.run(); }}>{inside}</button>
+            <button
+              key={item.label}
+              {...common}
+              type="button"
+              onClick={() => {
+                close();
+                item.run();
+              }}
+            >
+              {inside}
+            </button>
           );
         })}
         {props.items.length === 0 && props.empty}

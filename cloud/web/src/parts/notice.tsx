@@ -22,7 +22,15 @@ export function Notice({ kind, children }: { kind: NoticeKind; children: Compone
 }
 
 /** Where a list has nothing to show: why, and what to do about it. */
-export function Empty({ title, says, children }: { title: string; says?: string | undefined; children?: ComponentChildren }) {
+export function Empty({
+  title,
+  says,
+  children,
+}: {
+  title: string;
+  says?: string | undefined;
+  children?: ComponentChildren;
+}) {
   return (
     <div class="empty">
       <p class="title">{title}</p>
@@ -38,7 +46,10 @@ export function Shown<T>({ loaded, children }: { loaded: Loaded<T>; children: (d
     <>
       {loaded.problem && (
         <Notice kind="bad">
-          {say(loaded.problem)} <Button kind="quiet" onClick={loaded.reload}>{text.common.retry}</Button>
+          {say(loaded.problem)}{" "}
+          <Button kind="quiet" onClick={loaded.reload}>
+            {text.common.retry}
+          </Button>
         </Notice>
       )}
       {loaded.data === undefined ? loaded.loading && <Loading /> : children(loaded.data)}
@@ -73,7 +84,9 @@ export function toast(words: string): void {
 export function Toasts() {
   return (
     <div class="toasts" role="status" aria-live="polite">
-      {toasts.value.map(({ key, words }) => <p key={key}>{words}</p>)}
+      {toasts.value.map(({ key, words }) => (
+        <p key={key}>{words}</p>
+      ))}
     </div>
   );
 }

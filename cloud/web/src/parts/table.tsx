@@ -40,9 +40,15 @@ export function Table<T>(props: {
           {props.rows.map((row) => {
             const below = props.below?.(row);
             return [
-              <tr key={props.rowKey(row)} class={props.onOpen ? "opens" : undefined} onClick={(event) => openOn(event, () => props.onOpen?.(row))}>
+              <tr
+                key={props.rowKey(row)}
+                class={props.onOpen ? "opens" : undefined}
+                onClick={(event) => openOn(event, () => props.onOpen?.(row))}
+              >
                 {props.columns.map(({ head, kind, cell }) => (
-                  <td key={head} class={kind} data-head={head}>{cell(row)}</td>
+                  <td key={head} class={kind} data-head={head}>
+                    {cell(row)}
+                  </td>
                 ))}
               </tr>,
               below && (
@@ -64,11 +70,21 @@ function openOn(event: MouseEvent, open: () => void): void {
   if (!onSomething && getSelection()?.isCollapsed !== false) open();
 }
 
-export function More({ next, loading, onMore }: { next: string | null | undefined; loading: boolean; onMore: () => void }) {
+export function More({
+  next,
+  loading,
+  onMore,
+}: {
+  next: string | null | undefined;
+  loading: boolean;
+  onMore: () => void;
+}) {
   if (!next) return null;
   return (
     <p class="more">
-      <Button onClick={onMore} disabled={loading}>{text.common.loadMore}</Button>
+      <Button onClick={onMore} disabled={loading}>
+        {text.common.loadMore}
+      </Button>
     </p>
   );
 }

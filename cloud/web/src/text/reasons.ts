@@ -14,22 +14,29 @@ export const reasons = {
     `${device} is offline (last seen ${seen}). It connects by itself when it is back; this page will retry.`,
   "device-timeout": (device: string) => `${device} took the request but opened no tunnel in time.`,
   "device-disabled": (device: string) => `${device} is disabled. An administrator can enable it.`,
-  "device-replaced": (device: string) => `Another machine connected with the identity of ${device}. Make sure that its data folder was not copied.`,
+  "device-replaced": (device: string) =>
+    `Another machine connected with the identity of ${device}. Make sure that its data folder was not copied.`,
   "target-refused": (target: string) => `Nothing listens on ${target} (connection refused). Is the server running?`,
-  "target-timeout": (target: string) => `${target} did not answer in time. Is it up, and does a firewall let the device through?`,
-  "target-unreachable": (device: string, target: string) => `${device} cannot reach ${target} (no route). Check its network and the endpoint’s host.`,
-  "dns-failed": (device: string, target: string) => `${device} cannot resolve the name of ${target}. Correct the endpoint’s host, or the device’s name servers.`,
+  "target-timeout": (target: string) =>
+    `${target} did not answer in time. Is it up, and does a firewall let the device through?`,
+  "target-unreachable": (device: string, target: string) =>
+    `${device} cannot reach ${target} (no route). Check its network and the endpoint’s host.`,
+  "dns-failed": (device: string, target: string) =>
+    `${device} cannot resolve the name of ${target}. Correct the endpoint’s host, or the device’s name servers.`,
   "target-closed": (target: string) => `${target} broke the connection.`,
-  "target-protocol": (target: string) => `${target} speaks something else. Does the endpoint have the right protocol and port?`,
+  "target-protocol": (target: string) =>
+    `${target} speaks something else. Does the endpoint have the right protocol and port?`,
   "target-sign-in": (target: string) => `${target} refused the sign-in. Correct the endpoint’s password.`,
   "target-unsupported": (target: string) => `${target} asks for something that the cloud cannot do.`,
-  "policy-denied": (device: string, target: string) => `The policy of ${device} does not allow ${target}. Add it to allow.toml on the device.`,
+  "policy-denied": (device: string, target: string) =>
+    `The policy of ${device} does not allow ${target}. Add it to allow.toml on the device.`,
   forbidden: (permission: string) => `You need “${permission}” for this. Ask an administrator.`,
   "session-lost": () => "The connection broke and did not come back in time.",
   "session-ended": (detail: string) => `This session was ended${detail === "" ? "" : `: ${detail}`}.`,
   "shutting-down": () => "The cloud is restarting.",
   overloaded: () => "The cloud has no memory left for more connections. Try again in a minute.",
-  "quota-exceeded": (detail: string) => `A limit is reached${detail === "" ? "" : `: ${detail}`}. Close something, or ask for a higher limit.`,
+  "quota-exceeded": (detail: string) =>
+    `A limit is reached${detail === "" ? "" : `: ${detail}`}. Close something, or ask for a higher limit.`,
   "unknown-endpoint": () => "This endpoint was removed.",
   "unknown-device": () => "There is no such device, or you may not see it.",
   "storage-failed": () => "The cloud cannot write its records, so it begins nothing new.",

@@ -63,7 +63,10 @@ export function say(problem: Problem, around: Around = {}): string {
 
 function inItsOwnWords({ title, detail, remedy }: Problem): string {
   const cause = plain(detail === "" ? title : `${title}: ${detail}`);
-  return [cause, plain(remedy)].filter((part) => part !== "").map(sentence).join(" ");
+  return [cause, plain(remedy)]
+    .filter((part) => part !== "")
+    .map(sentence)
+    .join(" ");
 }
 
 function withDetail(said: string, detail: string): string {

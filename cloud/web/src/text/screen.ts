@@ -8,14 +8,21 @@ export const screen = {
   asking: (device: string) => `Asking ${device} to connect …`,
   noAnswerYet: (device: string, seen: string) => `${device} has not answered yet. Last seen ${seen}.`,
   opening: (device: string, target: string) => `${device} is opening ${target} …`,
-  handshake: { VNC: "starting VNC handshake", SSH: "starting SSH handshake", TELNET: "starting Telnet session", PASSTHROUGH: "" },
+  handshake: {
+    VNC: "starting VNC handshake",
+    SSH: "starting SSH handshake",
+    TELNET: "starting Telnet session",
+    PASSTHROUGH: "",
+  },
   connected: "connected",
   unstable: "The network appears unstable (no answer for 3 s)",
   disconnected: "disconnected",
   size: (width: number, height: number) => `${width}×${height}`,
   roundTrip: (millis: number) => `${millis} ms`,
   roundTripSays: (millis: number, device: number | undefined) =>
-    device === undefined ? `Round trip to the cloud: ${millis} ms` : `Round trip to the cloud: ${millis} ms, on to the device: ${device} ms`,
+    device === undefined
+      ? `Round trip to the cloud: ${millis} ms`
+      : `Round trip to the cloud: ${millis} ms, on to the device: ${device} ms`,
   label: (endpoint: string) => `Screen of ${endpoint}. Press Ctrl+Alt+Shift for the tool bar.`,
   hint: "All keys go to the device. Ctrl+Alt+Shift brings you back to the tool bar.",
   gotIt: "Got it",
@@ -48,6 +55,11 @@ export const screen = {
   quality: "Quality",
   qualities: { auto: "Auto", low: "Low (slow network)", high: "High" },
   shot: "Screenshot",
+  limitNear: {
+    idle: "Nobody has typed or clicked for a while. This session ends in",
+    total: "This session has lasted as long as sessions may. It ends in",
+  },
+  extend: "Stay connected",
   full: "Full screen",
   leaveFull: "Leave full screen",
   disconnect: "Disconnect",

@@ -45,11 +45,40 @@ function Password() {
       <h2>{words.password.title}</h2>
       <form onSubmit={submit}>
         {/* Password managers ask whose password it is. */}
-        <input class="hidden" type="text" autocomplete="username" value={me.value?.name ?? ""} readOnly tabIndex={-1} aria-hidden="true" />
-        <Input label={words.password.current} type="password" autoComplete="current-password" value={current} onInput={setCurrent} fault={faultOf(problem, "current_password")} required />
-        <Input label={words.password.new} hint={words.password.hint} type="password" autoComplete="new-password" value={fresh} onInput={setFresh} fault={faultOf(problem, "new_password")} required />
+        <input
+          class="hidden"
+          type="text"
+          autocomplete="username"
+          value={me.value?.name ?? ""}
+          readOnly
+          tabIndex={-1}
+          aria-hidden="true"
+        />
+        <Input
+          label={words.password.current}
+          type="password"
+          autoComplete="current-password"
+          value={current}
+          onInput={setCurrent}
+          fault={faultOf(problem, "current_password")}
+          required
+        />
+        <Input
+          label={words.password.new}
+          hint={words.password.hint}
+          type="password"
+          autoComplete="new-password"
+          value={fresh}
+          onInput={setFresh}
+          fault={faultOf(problem, "new_password")}
+          required
+        />
         {problem && !problem.errors && <Notice kind="bad">{say(problem)}</Notice>}
-        <footer><Button submit disabled={busy}>{words.password.save}</Button></footer>
+        <footer>
+          <Button submit disabled={busy}>
+            {words.password.save}
+          </Button>
+        </footer>
       </form>
     </section>
   );
@@ -67,7 +96,9 @@ function SecondFactor() {
       <p class="hint">{words.totp.unknown}</p>
       {problem && <Notice kind="bad">{say(problem)}</Notice>}
       <div class="actions">
-        <Button onClick={begin} disabled={busy}>{words.totp.begin}</Button>
+        <Button onClick={begin} disabled={busy}>
+          {words.totp.begin}
+        </Button>
         <Button onClick={() => setRemoving(true)}>{words.totp.remove}</Button>
       </div>
       {setup && (
@@ -82,7 +113,9 @@ function SecondFactor() {
         >
           <p class="label">{words.totp.secret}</p>
           <Copyable value={setup.secret} label={words.totp.secret} />
-          <p><a href={setup.uri}>{words.totp.uri}</a></p>
+          <p>
+            <a href={setup.uri}>{words.totp.uri}</a>
+          </p>
         </CodeDialog>
       )}
       {removing && (
@@ -102,7 +135,13 @@ function SecondFactor() {
   );
 }
 
-function CodeDialog(props: { title: string; action: string; onCode: (code: string) => Promise<void>; onClose: () => void; children: preact.ComponentChildren }) {
+function CodeDialog(props: {
+  title: string;
+  action: string;
+  onCode: (code: string) => Promise<void>;
+  onClose: () => void;
+  children: preact.ComponentChildren;
+}) {
   const [code, setCode] = useState("");
   const { busy, problem, run } = useAction();
   const submit = (event: Event) => {
@@ -116,11 +155,22 @@ function CodeDialog(props: { title: string; action: string; onCode: (code: strin
     <Dialog title={props.title} onClose={props.onClose}>
       <form onSubmit={submit}>
         {props.children}
-        <Input label={words.totp.code} value={code} onInput={setCode} required numeric autoComplete="one-time-code" pattern="[0-9 ]{6,7}" autoFocus />
+        <Input
+          label={words.totp.code}
+          value={code}
+          onInput={setCode}
+          required
+          numeric
+          autoComplete="one-time-code"
+          pattern="[0-9 ]{6,7}"
+          autoFocus
+        />
         {problem && <Notice kind="bad">{say(problem)}</Notice>}
         <footer>
           <Button onClick={props.onClose}>{text.common.cancel}</Button>
-          <Button kind="primary" submit disabled={busy}>{props.action}</Button>
+          <Button kind="primary" submit disabled={busy}>
+            {props.action}
+          </Button>
         </footer>
       </form>
     </Dialog>
@@ -148,8 +198,22 @@ function Logins() {
             rowKey={(token) => token.id}
             columns={[
               { head: words.logins.from, kind: "mono", cell: (token) => plain(token.source) },
-              { head: words.logins.since, cell: (token) => <time dateTime={token.created_at} title={whole(token.created_at)}>{clock(token.created_at)}</time> },
-              { head: words.logins.until, cell: (token) => <time dateTime={token.expires_at} title={whole(token.expires_at)}>{clock(token.expires_at)}</time> },
+              {
+                head: words.logins.since,
+                cell: (token) => (
+                  <time dateTime={token.created_at} title={whole(token.created_at)}>
+                    {clock(token.created_at)}
+                  </time>
+                ),
+              },
+              {
+                head: words.logins.until,
+                cell: (token) => (
+                  <time dateTime={token.expires_at} title={whole(token.expires_at)}>
+                    {clock(token.expires_at)}
+                  </time>
+                ),
+              },
               {
                 head: text.common.actions,
                 kind: "end",
@@ -157,7 +221,9 @@ function Logins() {
                   token.current ? (
                     <span class="tag">{words.logins.current}</span>
                   ) : (
-                    <Button label={words.logins.endOf(plain(token.source))} onClick={() => end(token)}>{words.logins.end}</Button>
+                    <Button label={words.logins.endOf(plain(token.source))} onClick={() => end(token)}>
+                      {words.logins.end}
+                    </Button>
                   ),
               },
             ]}

@@ -25,7 +25,9 @@ export function DeviceGroups() {
     <>
       <div class="bar">
         <span class="grow" />
-        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAsked({ what: "add" })}>{words.add}</Button>
+        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAsked({ what: "add" })}>
+          {words.add}
+        </Button>
       </div>
       <Shown loaded={loaded}>
         {(groups) => (
@@ -91,7 +93,15 @@ export function DeviceGroups() {
   );
 }
 
-function DevicesDialog({ group, onClose, onChange }: { group: DeviceGroup; onClose: () => void; onChange: () => void }) {
+function DevicesDialog({
+  group,
+  onClose,
+  onChange,
+}: {
+  group: DeviceGroup;
+  onClose: () => void;
+  onChange: () => void;
+}) {
   const devices = useLoaded((signal) => callAll<Device>("/devices", {}, signal), []);
   const inside = useLoaded((signal) => callAll<Device>("/devices", { group: group.id }, signal), [group.id]);
   return (

@@ -4,7 +4,14 @@ import { useState } from "preact/hooks";
 
 import { call, callAll, id, me } from "../../api/call.ts";
 import { useLoaded } from "../../api/loaded.ts";
-import { PERMISSIONS, type DeviceGroup, type Grant, type Named, type Permission, type UserGroup } from "../../api/model.ts";
+import {
+  PERMISSIONS,
+  type DeviceGroup,
+  type Grant,
+  type Named,
+  type Permission,
+  type UserGroup,
+} from "../../api/model.ts";
 import { Button, Name } from "../../parts/button.tsx";
 import { Confirm, Dialog, useAction } from "../../parts/dialog.tsx";
 import { Check, Select } from "../../parts/field.tsx";
@@ -34,21 +41,20 @@ export function rowsOf(grants: readonly Grant[], extra: readonly { users: Named;
   };
   for (const grant of grants) rowFor(grant.user_group, grant.device_group).grants.set(grant.permission, grant.id);
   for (const { users, devices } of extra) rowFor(users, devices);
-  return [...rows.values()].sort((a, b) => a.users.name.localeCompare(b.users.name) || a.devices.name.localeCompare(b.devices.name));
+  return [...rows.values()].sort(
+    (a, b) => a.users.name.localeCompare(b.users.name) || a.devices.name.localeCompare(b.devices.name),
+  );
 }
 
 export function Grants() {
-  const loaded = useLoaded(
-    async (signal) => {
-      const [grants, userGroups, deviceGroups] = await Promise.all([
-        callAll<Grant>("/grants", {}, signal),
-        callAll<UserGroup>("/user-groups", {}, signal),
-        callAll<DeviceGroup>("/device-groups", {}, signal),
-      ]);
-      return { grants, userGroups, deviceGroups };
-    },
-    [],
-  );
+  const loaded = useLoaded(async (signal) => {
+    const [grants, userGroups, deviceGroups] = await Promise.all([
+      callAll<Grant>("/grants", {}, signal),
+      callAll<UserGroup>("/user-groups", {}, signal),
+      callAll<DeviceGroup>("/device-groups", {}, signal),
+    ]);
+    return { grants, userGroups, deviceGroups };
+  }, []);
   const [extra, setExtra] = useState<{ users: Named; devices: Named }[]>([]);
   const [adding, setAdding] = useState(false);
   const [taking, setTaking] = useState<{ row: Row; grant: string }>();
@@ -66,7 +72,9 @@ export function Grants() {
   };
   const toggle = (row: Row, permission: Permission) => {
     const grant = row.grants.get(permission);
-    const isOwn = loaded.data?.userGroups.some((group) => group.id === row.users.id && group.members.some(({ id }) => id === me.value?.id));
+    const isOwn = loaded.data?.userGroups.some(
+      (group) => group.id === row.users.id && group.members.some(({ id }) => id === me.value?.id),
+    );
     if (grant !== undefined && isOwn) return setTaking({ row, grant });
     run(async () => {
       if (grant !== undefined) return take(row, grant);
@@ -79,7 +87,9 @@ export function Grants() {
       <div class="bar">
         <p class="hint">{words.says}</p>
         <span class="grow" />
-        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAdding(true)}>{words.add}</Button>
+        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAdding(true)}>
+          {words.add}
+        </Button>
       </div>
       {problem && <Notice kind="bad">{say(problem)}</Notice>}
       <Shown loaded={loaded}>
@@ -87,7 +97,11 @@ export function Grants() {
           const rows = rowsOf(grants, extra);
           return (
             <>
-              {rows.length === 0 ? <Empty title={words.empty} says={words.emptySays} /> : <Matrix rows={rows} toggle={toggle} />}
+              {rows.length === 0 ? (
+                <Empty title={words.empty} says={words.emptySays} />
+              ) : (
+                <Matrix rows={rows} toggle={toggle} />
+              )}
               {adding && (
                 <PairDialog
                   userGroups={userGroups}
@@ -104,7 +118,13 @@ export function Grants() {
         }}
       </Shown>
       {taking && (
-        <Confirm title={words.ownAsk} says={words.ownSays} action={text.common.remove} onClose={() => setTaking(undefined)} onConfirm={() => take(taking.row, taking.grant)} />
+        <Confirm
+          title={words.ownAsk}
+          says={words.ownSays}
+          action={text.common.remove}
+          onClose={() => setTaking(undefined)}
+          onConfirm={() => take(taking.row, taking.grant)}
+        />
       )}
     </>
   );
@@ -158,7 +178,9 @@ function PairDialog(props: {
         <Select label={words.deviceGroup} value={devices} options={options(deviceGroups)} onChange={setDevices} />
         <footer>
           <Button onClick={props.onClose}>{text.common.cancel}</Button>
-          <Button kind="primary" submit disabled={users === "" || devices === ""}>{text.common.add}</Button>
+          <Button kind="primary" submit disabled={users === "" || devices === ""}>
+            {text.common.add}
+          </Button>
         </footer>
       </form>
     </Dialog>

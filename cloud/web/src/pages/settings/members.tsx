@@ -26,8 +26,15 @@ export function MembersDialog(props: {
   const shown = props.all.filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
   return (
     <Dialog title={props.title} onClose={props.onClose}>
-      <form onSubmit={(event) => { event.preventDefault(); props.onClose(); }}>
-        {props.all.length > MANY && <Input label={text.audit.filter} type="search" value={wanted} onInput={setWanted} />}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          props.onClose();
+        }}
+      >
+        {props.all.length > MANY && (
+          <Input label={text.audit.filter} type="search" value={wanted} onInput={setWanted} />
+        )}
         {problem && <Notice kind="bad">{say(problem)}</Notice>}
         {shown.length === 0 ? (
           <Empty title={props.none} />
@@ -35,19 +42,33 @@ export function MembersDialog(props: {
           <ul class="ticks">
             {shown.map(({ id, name }) => (
               <li key={id}>
-                <Check label={plain(name)} checked={props.chosen.has(id)} disabled={busy} onChange={(member) => run(() => props.onChange(id, member))} />
+                <Check
+                  label={plain(name)}
+                  checked={props.chosen.has(id)}
+                  disabled={busy}
+                  onChange={(member) => run(() => props.onChange(id, member))}
+                />
               </li>
             ))}
           </ul>
         )}
-        <footer><Button kind="primary" submit>{text.people.users.done}</Button></footer>
+        <footer>
+          <Button kind="primary" submit>
+            {text.people.users.done}
+          </Button>
+        </footer>
       </form>
     </Dialog>
   );
 }
 
 /** A dialog that asks for a name and makes something of it. */
-export function NameDialog(props: { title: string; label: string; onName: (name: string) => Promise<void>; onClose: () => void }) {
+export function NameDialog(props: {
+  title: string;
+  label: string;
+  onName: (name: string) => Promise<void>;
+  onClose: () => void;
+}) {
   const [name, setName] = useState("");
   const { busy, problem, run } = useAction();
   const submit = (event: Event) => {
@@ -60,10 +81,20 @@ export function NameDialog(props: { title: string; label: string; onName: (name:
   return (
     <Dialog title={props.title} onClose={props.onClose}>
       <form onSubmit={submit}>
-        <Input label={props.label} value={name} onInput={setName} fault={problem && say(problem)} required autoFocus maxLength={64} />
+        <Input
+          label={props.label}
+          value={name}
+          onInput={setName}
+          fault={problem && say(problem)}
+          required
+          autoFocus
+          maxLength={64}
+        />
         <footer>
           <Button onClick={props.onClose}>{text.common.cancel}</Button>
-          <Button kind="primary" submit disabled={busy}>{text.common.add}</Button>
+          <Button kind="primary" submit disabled={busy}>
+            {text.common.add}
+          </Button>
         </footer>
       </form>
     </Dialog>

@@ -25,7 +25,14 @@ function generate(): string {
 function PasswordField(props: { value: string; onInput: (value: string) => void; fault: string | undefined }) {
   return (
     <div class="inline">
-      <Input label={words.password} hint={`${text.people.password.hint}. ${words.show}`} value={props.value} onInput={props.onInput} fault={props.fault} required />
+      <Input
+        label={words.password}
+        hint={`${text.people.password.hint}. ${words.show}`}
+        value={props.value}
+        onInput={props.onInput}
+        fault={props.fault}
+        required
+      />
       <Button onClick={() => props.onInput(generate())}>{words.generate}</Button>
     </div>
   );
@@ -46,12 +53,22 @@ export function UserDialog({ onClose, onAdded }: { onClose: () => void; onAdded:
   return (
     <Dialog title={words.add} onClose={onClose}>
       <form onSubmit={submit} autocomplete="off">
-        <Input label={words.name} value={name} onInput={setName} fault={faultOf(problem, "name")} required autoFocus maxLength={64} />
+        <Input
+          label={words.name}
+          value={name}
+          onInput={setName}
+          fault={faultOf(problem, "name")}
+          required
+          autoFocus
+          maxLength={64}
+        />
         <PasswordField value={password} onInput={setPassword} fault={faultOf(problem, "password")} />
         {problem && !problem.errors && <Notice kind="bad">{say(problem)}</Notice>}
         <footer>
           <Button onClick={onClose}>{text.common.cancel}</Button>
-          <Button kind="primary" submit disabled={busy}>{text.common.add}</Button>
+          <Button kind="primary" submit disabled={busy}>
+            {text.common.add}
+          </Button>
         </footer>
       </form>
     </Dialog>
@@ -77,7 +94,9 @@ export function PasswordDialog({ user, onClose }: { user: User; onClose: () => v
         {problem && !problem.errors && <Notice kind="bad">{say(problem)}</Notice>}
         <footer>
           <Button onClick={onClose}>{text.common.cancel}</Button>
-          <Button kind="primary" submit disabled={busy}>{words.reset}</Button>
+          <Button kind="primary" submit disabled={busy}>
+            {words.reset}
+          </Button>
         </footer>
       </form>
     </Dialog>

@@ -26,7 +26,9 @@ export function UserGroups() {
     <>
       <div class="bar">
         <span class="grow" />
-        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAsked({ what: "add" })}>{words.add}</Button>
+        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAsked({ what: "add" })}>
+          {words.add}
+        </Button>
       </div>
       <Shown loaded={loaded}>
         {(groups) =>
@@ -39,7 +41,11 @@ export function UserGroups() {
               rowKey={(group) => group.id}
               columns={[
                 { head: words.name, kind: "name", cell: (group) => <Name>{group.name}</Name> },
-                { head: words.members, cell: ({ members }) => members.map(({ name }) => plain(name)).join(", ") || <span class="soft">{words.nobody}</span> },
+                {
+                  head: words.members,
+                  cell: ({ members }) =>
+                    members.map(({ name }) => plain(name)).join(", ") || <span class="soft">{words.nobody}</span>,
+                },
                 {
                   head: text.common.actions,
                   kind: "end",

@@ -38,8 +38,13 @@ export function Users() {
   const items = (user: User) => [
     { label: words.editGroups, run: () => setAsked({ what: "groups", user }) },
     { label: words.reset, run: () => setAsked({ what: "reset", user }) },
-    ...(user.totp ? [{ label: words.removeTotp, run: () => change(user, () => call("DELETE", `/users/${id(user.id)}/totp`)) }] : []),
-    { label: user.disabled ? words.enable : words.disable, run: () => change(user, () => call("PATCH", `/users/${id(user.id)}`, { disabled: !user.disabled })) },
+    ...(user.totp
+      ? [{ label: words.removeTotp, run: () => change(user, () => call("DELETE", `/users/${id(user.id)}/totp`)) }]
+      : []),
+    {
+      label: user.disabled ? words.enable : words.disable,
+      run: () => change(user, () => call("PATCH", `/users/${id(user.id)}`, { disabled: !user.disabled })),
+    },
     { label: words.remove, danger: true, run: () => setAsked({ what: "remove", user }) },
   ];
   // The one that is shown now, not as it was when the dialog opened.
@@ -48,7 +53,9 @@ export function Users() {
     <>
       <div class="bar">
         <span class="grow" />
-        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAsked({ what: "add" })}>{words.add}</Button>
+        <Button kind="primary" icon="add" hotkey="n" onClick={() => setAsked({ what: "add" })}>
+          {words.add}
+        </Button>
       </div>
       {problem && <Notice kind="bad">{say(problem)}</Notice>}
       <Shown loaded={loaded}>
@@ -59,15 +66,39 @@ export function Users() {
             rowKey={(user) => user.id}
             columns={[
               { head: words.name, kind: "name", cell: (user) => <Name>{user.name}</Name> },
-              { head: words.status, cell: (user) => (user.disabled ? <Status kind="bad">{words.disabled}</Status> : <Status kind="ok">{words.active}</Status>) },
-              { head: words.groups, cell: (user) => user.groups.map(({ name }) => plain(name)).join(", ") || <span class="soft">{words.noGroups}</span> },
+              {
+                head: words.status,
+                cell: (user) =>
+                  user.disabled ? (
+                    <Status kind="bad">{words.disabled}</Status>
+                  ) : (
+                    <Status kind="ok">{words.active}</Status>
+                  ),
+              },
+              {
+                head: words.groups,
+                cell: (user) =>
+                  user.groups.map(({ name }) => plain(name)).join(", ") || <span class="soft">{words.noGroups}</span>,
+              },
               { head: words.totp, cell: (user) => (user.totp ? words.on : <span class="soft">{words.off}</span>) },
               {
                 head: words.lastLogin,
                 cell: (user) =>
-                  user.last_login_at === null ? <span class="soft">{words.never}</span> : <time dateTime={user.last_login_at} title={whole(user.last_login_at)}>{ago(user.last_login_at)}</time>,
+                  user.last_login_at === null ? (
+                    <span class="soft">{words.never}</span>
+                  ) : (
+                    <time dateTime={user.last_login_at} title={whole(user.last_login_at)}>
+                      {ago(user.last_login_at)}
+                    </time>
+                  ),
               },
-              { head: text.common.actions, kind: "end", cell: (user) => <Menu icon="more" kind="quiet" label={text.common.moreFor(plain(user.name))} items={items(user)} /> },
+              {
+                head: text.common.actions,
+                kind: "end",
+                cell: (user) => (
+                  <Menu icon="more" kind="quiet" label={text.common.moreFor(plain(user.name))} items={items(user)} />
+                ),
+              },
             ]}
           />
         )}

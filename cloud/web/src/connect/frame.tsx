@@ -36,6 +36,8 @@ export function Frame(
     below?: ComponentChildren;
     /** What being connected means here, if there is more to say. */
     connected?: string | undefined;
+    /** Whether Ctrl+Shift+Escape leads to the tool bar too: a chord that no device waits for. */
+    escapes?: boolean;
     /** How it ended by itself, when nothing failed. */
     finished?: string | undefined;
   },
@@ -43,7 +45,7 @@ export function Frame(
   const { device, endpoint, connection } = props;
   const frame = useRef<HTMLElement>(null);
   const [open, setOpen] = useState(false);
-  useToolBarChord(frame, () => setOpen(true));
+  useToolBarChord(frame, props.escapes === true, () => setOpen(true));
   useVisibleHeight(frame);
   const live = connection.state.at === "connected";
   return (
@@ -102,11 +104,11 @@ export function Frame(
 }
 
 /** In a viewer all keys go to the device, but this chord: it leads to the tool bar. */
-function useToolBarChord(frame: { current: HTMLElement | null }, open: () => void): void {
+function useToolBarChord(frame: { current: HTMLElement | null }, escapes: boolean, open: () => void): void {
   useEffect(() => {
     const key = (event: KeyboardEvent) => {
-      if (!(event.ctrlKey && event.altKey && event.shiftKey) || !["Control", "Alt", "Shift"].includes(event.key))
-        return;
+      const modifiers = event.altKey && ["Control", "Alt", "Shift"].includes(event.key);
+      if (!(event.ctrlKey && event.shiftKey && (modifiers || (escapes && event.key === "Escape")))) return;
       event.preventDefault();
       event.stopPropagation();
       open();
@@ -117,7 +119,7 @@ function useToolBarChord(frame: { current: HTMLElement | null }, open: () => voi
     };
     addEventListener("keydown", key, true);
     return () => removeEventListener("keydown", key, true);
-  }, []);
+  }, [escapes]);
 }
 
 /** A keyboard on glass covers a part of the window: what is below it is of no use. */

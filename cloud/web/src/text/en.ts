@@ -5,6 +5,7 @@ import { device } from "./device.ts";
 import { people } from "./people.ts";
 import { reasons } from "./reasons.ts";
 import { screen } from "./screen.ts";
+import { terminal } from "./terminal.ts";
 
 const protocol: Record<Protocol, string> = { VNC: "VNC", SSH: "SSH", TELNET: "Telnet", PASSTHROUGH: "Passthrough" };
 
@@ -77,6 +78,7 @@ export const text = {
   reasons,
   people,
   screen,
+  terminal,
 
   common: {
     add: "Add",

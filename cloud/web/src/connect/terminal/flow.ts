@@ -21,6 +21,11 @@ export class Flow {
     return this.#arrived;
   }
 
+  /** Whether some of it waits to be drawn. */
+  get isBehind(): boolean {
+    return this.#drawn < this.#arrived;
+  }
+
   arrive(bytes: number): void {
     this.#arrived += bytes;
   }
@@ -28,7 +33,7 @@ export class Flow {
   /** Counts what was drawn; how much to acknowledge, if it is time to: a good deal was drawn, or all that there is. */
   draw(bytes: number): number | undefined {
     this.#drawn += bytes;
-    if (this.#drawn < this.#arrived && this.#drawn - this.#acknowledged < ACK_BYTES) return undefined;
+    if (this.isBehind && this.#drawn - this.#acknowledged < ACK_BYTES) return undefined;
     this.#acknowledged = this.#drawn;
     return this.#drawn;
   }

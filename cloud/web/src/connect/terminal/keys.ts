@@ -34,3 +34,18 @@ function control(character: string): string {
   const code = character.toUpperCase().charCodeAt(0);
   return code >= 0x40 && code <= 0x5f ? String.fromCharCode(code & 0x1f) : character;
 }
+
+/** What the page does with a key, instead of the device. */
+export type Shortcut = "copy" | "paste" | "find" | "larger" | "smaller" | "usual";
+
+/** The keys that terminals have for themselves everywhere; with Cmd the browser copies and pastes by itself. */
+export function shortcut(event: KeyboardEvent, isMac: boolean): Shortcut | undefined {
+  if (event.altKey || (isMac ? !event.metaKey || event.ctrlKey : !event.ctrlKey || event.metaKey)) return undefined;
+  const key = event.key.toLowerCase();
+  if (key === "+" || key === "=") return "larger";
+  if (key === "-" && !event.shiftKey) return "smaller";
+  if (key === "0" && !event.shiftKey) return "usual";
+  if (isMac) return key === "f" ? "find" : undefined;
+  if (!event.shiftKey) return undefined;
+  return key === "c" ? "copy" : key === "v" ? "paste" : key === "f" ? "find" : undefined;
+}

@@ -91,13 +91,13 @@ export function Frame(
       </div>
       <div class="strips">
         {connection.limit && <LimitNear {...connection.limit} extend={connection.extend} />}
-        {live && props.above}
+        {props.above}
       </div>
       <div class={live && !connection.unstable ? "stage" : "stage dim"}>
         {props.children}
         {!live && <Curtain device={device} endpoint={endpoint} connection={connection} finished={props.finished} />}
       </div>
-      {live && props.below}
+      {props.below}
       <Toasts />
     </main>
   );

@@ -1,6 +1,6 @@
 // The terminal of an SSH or Telnet endpoint: xterm.js on our line, and the tools around it.
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Button } from "../parts/button.tsx";
 import { Dialog } from "../parts/dialog.tsx";
@@ -108,7 +108,8 @@ export function Terminal({ device, endpoint }: ViewerProps) {
   const latest = useRef({ paste, act });
   latest.current = { paste, act };
 
-  useEffect(() => {
+  // Before the connection's effect, which asks at once which session to come back to.
+  useLayoutEffect(() => {
     const place = at.current;
     if (!place) return;
     const made = emulator(place, look, deviceCopied);

@@ -147,12 +147,21 @@ function openWithKey(at: HTMLElement): ILinkHandler {
   };
 }
 
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
+/** WebGL that the processor computes is slower than the DOM. */
+function hasGraphicsCard(): boolean {
+  const probe = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  if (!probe) return false;
+  const about = probe.getExtension("WEBGL_debug_renderer_info");
+  const renderer = String(probe.getParameter(about?.UNMASKED_RENDERER_WEBGL ?? probe.RENDERER));
+  probe.getExtension("WEBGL_lose_context")?.loseContext();
+  return !SOFTWARE.test(renderer);
+}
+
 /** Draws with the graphics card, if there is one; without, or when it is taken away, the DOM does it. */
 async function drawFast(xterm: Terminal, gone: () => boolean): Promise<void> {
-  // WebGL that the processor computes is slower than the DOM.
-  const probe = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
-  if (!probe) return;
-  probe.getExtension("WEBGL_lose_context")?.loseContext();
+  if (!hasGraphicsCard()) return;
   try {
     const { WebglAddon } = await import("@xterm/addon-webgl");
     if (gone()) return;

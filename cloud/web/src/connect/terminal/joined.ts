@@ -18,8 +18,9 @@ export type Arrival = "first" | "resumed" | "anew";
 const CHUNK_CHARS = 4096;
 /** Full reset, in order with what is being drawn. */
 const RESET = "\x1bc";
-/** What a program may have left behind: the other screen, the mouse, marked pastes, modes, colours. */
-const TIDY = "\x1b[?1049l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;2004l\x1b[!p\x1b[?25h\x1b[0m";
+/** What a program may have left behind: the mouse, marked pastes, other modes, colours; before it the other screen. */
+const LEAVE_SCREEN = "\x1b[?1049l";
+const TIDY = "\x1b[?9;1000;1002;1003;1004;1005;1006;1015;2004l\x1b[!p\x1b[?25h\x1b[0m";
 const DIM = "\x1b[2m";
 const PLAIN = "\x1b[0m";
 
@@ -82,7 +83,8 @@ export class Joined {
         this.#xterm.write(RESET);
         this.#replayedAt = performance.now();
       } else if (this.#isUsed) {
-        this.#xterm.write(`${TIDY}\r\n${DIM}${separator}${PLAIN}\r\n`);
+        const leave = this.#xterm.buffer.active.type === "alternate" ? LEAVE_SCREEN : "";
+        this.#xterm.write(`${leave}${TIDY}\r\n${DIM}${separator}${PLAIN}\r\n`);
       }
       this.#flow = new Flow(offset);
     }
@@ -102,7 +104,6 @@ export class Joined {
 
   /** Writes what nobody on the device has said. */
   note(lines: readonly string[]): void {
-    this.#isUsed = true;
     this.#xterm.write(lines.map((line) => `${DIM}${line}${PLAIN}\r\n`).join(""));
   }
 

@@ -254,7 +254,7 @@ function Ended(
               {words.openOperation}
             </Link>
           )}
-          {aboutEndpoint && mayEdit && (
+          {aboutEndpoint && mayEdit && props.finished === undefined && (
             <Link
               button
               to={{

@@ -47,6 +47,7 @@ const ended: Record<SessionEnd, string> = {
   "operator-lost": "The connection to the operator was lost",
   revoked: "Ended by the cloud",
   "cloud-stopped": "The cloud stopped",
+  "limit-reached": "A limit of time was reached",
 };
 
 const testStep: Record<TestStep, string> = {

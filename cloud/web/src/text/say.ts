@@ -32,6 +32,8 @@ export function say(problem: Problem, around: Around = {}): string {
     case "target-protocol":
     case "target-sign-in":
     case "target-unsupported":
+    case "host-key-unknown":
+    case "host-key-changed":
       return around.target === undefined ? inItsOwnWords(problem) : withDetail(reasons[problem.code](target), detail);
     case "target-unreachable":
     case "dns-failed":
@@ -48,6 +50,8 @@ export function say(problem: Problem, around: Around = {}): string {
     case "rate-limited":
     case "cloud-unreachable":
     case "session-lost":
+    case "session-limit":
+    case "protocol-forbidden":
     case "shutting-down":
     case "overloaded":
     case "unknown-endpoint":

@@ -60,7 +60,12 @@ export class Joined {
     this.#line = line;
     line.channel.onopen = () => {
       const received = this.#session.id === undefined ? undefined : this.#flow?.received;
-      this.#tell({ type: "hello", columns: xterm.cols, rows: xterm.rows, ...(received === undefined ? {} : { received }) });
+      this.#tell({
+        type: "hello",
+        columns: xterm.cols,
+        rows: xterm.rows,
+        ...(received === undefined ? {} : { received }),
+      });
     };
     line.channel.onmessage = ({ data }) => this.#draw(new Uint8Array(data));
     const subscriptions = [
@@ -126,7 +131,7 @@ export class Joined {
   /** Keys, as the characters that a terminal sends for them. */
   send(typed: string): void {
     if (!this.#live || (REPLY.test(typed) && this.#isReplaying)) return;
-    for (let at = 0; at < typed.length; ) {
+    for (let at = 0; at < typed.length;) {
       let end = Math.min(at + CHUNK_CHARS, typed.length);
       // A character of two halves stays whole.
       if (end < typed.length && /[\ud800-\udbff]/.test(typed.charAt(end - 1))) end -= 1;

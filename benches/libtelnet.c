@@ -1,18 +1,27 @@
-/* Feeds a file to libtelnet in reads of 16 KiB, as often as standard input says, and answers with the nanoseconds it took. */
+/* Feeds a file to libtelnet in reads of 16 KiB, as often as standard input says, and answers with the nanoseconds
+   of the processor's time that it took. */
 #include <stddef.h>
 
 #include <libtelnet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static unsigned long long data_bytes;
+/* Answers are gathered until the read is used up, as a driver has to. */
+static char answers[64 * 1024];
+static size_t answer_bytes;
 
 static void on_event(telnet_t *telnet, telnet_event_t *event, void *user) {
     (void)telnet;
     (void)user;
     if (event->type == TELNET_EV_DATA)
         data_bytes += event->data.size;
+    if (event->type == TELNET_EV_SEND && event->data.size <= sizeof answers - answer_bytes) {
+        memcpy(answers + answer_bytes, event->data.buffer, event->data.size);
+        answer_bytes += event->data.size;
+    }
 }
 
 static const telnet_telopt_t options[] = {
@@ -32,14 +41,16 @@ int main(int argc, char **argv) {
     unsigned long long iterations;
     while (scanf("%llu", &iterations) == 1) {
         struct timespec start, end;
-        clock_gettime(CLOCK_MONOTONIC, &start);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
         for (; iterations > 0; iterations--) {
             telnet_t *telnet = telnet_init(options, on_event, 0, NULL);
-            for (size_t at = 0; at < length; at += 16384)
+            for (size_t at = 0; at < length; at += 16384) {
                 telnet_recv(telnet, input + at, length - at < 16384 ? length - at : 16384);
+                answer_bytes = 0;
+            }
             telnet_free(telnet);
         }
-        clock_gettime(CLOCK_MONOTONIC, &end);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
         printf("%lld\n", (end.tv_sec - start.tv_sec) * 1000000000LL + (end.tv_nsec - start.tv_nsec));
         fflush(stdout);
     }

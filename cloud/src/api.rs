@@ -12,6 +12,7 @@ mod groups;
 mod idempotency;
 mod own;
 mod records;
+mod settings;
 mod upgrade;
 mod users;
 
@@ -120,6 +121,9 @@ pub(crate) fn routes(door: Door) -> Router {
         .get("/sessions", "session.list", Anywhere(RemoteAccessRead), "sessions, newest first", records::sessions)
         .get("/sessions/{session}", "session.show", OnRecord(RemoteAccessRead), "one session", records::session)
         .delete("/sessions/{session}", "session.kill", OnRecord(RemoteAccessAdmin), "end a session", records::kill)
+
+        .get("/settings", "settings.show", Login, "what holds for all sessions", settings::show)
+        .patch("/settings", "settings.update", Anywhere(UserAdmin), "change what holds for all sessions", settings::update)
 
         .get("/audit", "audit.list", Anywhere(UserAdmin), "the audit, newest first", audit::list)
         .get("/audit/verify", "audit.verify", Anywhere(UserAdmin), "whether the audit's chain is whole", audit::verify)

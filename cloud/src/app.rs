@@ -19,6 +19,7 @@ use crate::{
     sessions::{LiveSessions, Operators},
     single_use::SingleUse,
     store::{Actor, Store, Tenant},
+    terminal::Terminals,
 };
 
 /// How long an enrolment token is good for unless somebody says otherwise.
@@ -39,6 +40,7 @@ pub(crate) struct App {
     pub(crate) challenges: Challenges,
     pub(crate) tickets: SingleUse<Pass>,
     pub(crate) login_links: SingleUse<()>,
+    pub(crate) terminals: Terminals,
     pub(crate) trust: CloudTrust,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,

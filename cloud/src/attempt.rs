@@ -60,6 +60,7 @@ pub(crate) struct Reached {
 pub(crate) struct Started {
     pub(crate) session_id: String,
     pub(crate) place: Place,
+    device_id: String,
     caller: Arc<Caller>,
     actor: Actor,
 }
@@ -96,6 +97,11 @@ impl Attempt {
         &self.caller.app
     }
 
+    /// The caller as the audit names them.
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
     /// The endpoint that is asked for.
     pub(crate) fn endpoint(&self) -> Result<&StoredEndpoint, Failure> {
         let unknown = || Failure::new(ErrorCode::UnknownEndpoint, format!("on device \"{}\"", self.device.name));
@@ -122,7 +128,7 @@ impl Attempt {
     }
 
     /// Records the start of the session, if what it rests on still holds.
-    pub(crate) async fn start(&self, reached: &Reached, view_only: bool) -> Result<Started, Failure> {
+    pub(crate) async fn start(&self, peer_address: &str, view_only: bool) -> Result<Started, Failure> {
         let (app, tenant) = (self.app(), self.caller.tenant());
         let endpoint = self.endpoint()?;
         let session_id = new_session_id()?;
@@ -141,14 +147,15 @@ impl Attempt {
             endpoint,
             view_only,
             user_name: &self.caller.visitor.user_name,
-            peer_address: &reached.peer_address,
+            peer_address,
         };
         match app.store.start_session(&self.actor, &start).await? {
             Starting::Started => {
                 app.metrics.operation("ok");
                 app.operation_changed(tenant, &self.operation_id).await;
                 app.session_changed(tenant, &session_id).await;
-                Ok(Started { session_id, place, caller: self.caller.clone(), actor: self.actor.clone() })
+                let device_id = self.device.id.clone();
+                Ok(Started { session_id, place, device_id, caller: self.caller.clone(), actor: self.actor.clone() })
             }
             Starting::Revoked => {
                 Err(Failure::new(ErrorCode::SessionEnded, "the endpoint or the right to it was taken away"))
@@ -172,9 +179,22 @@ impl Attempt {
 }
 
 impl Started {
+    /// The device that it is on.
+    pub(crate) fn device_id(&self) -> &str {
+        &self.device_id
+    }
+
+    /// Records that the person went on beyond a limit.
+    pub(crate) async fn extended(&self) {
+        let entry = Entry::ok(&self.actor, "session.extend", format!("session/{}", self.session_id));
+        if let Err(error) = self.caller.app.store.record(self.caller.tenant(), entry).await {
+            tracing::error!(%error, session = self.session_id, "a session's extension could not be recorded");
+        }
+    }
+
     /// Records the end of the session, again and again until that has worked.
     pub(crate) async fn end(self, end: SessionEnd, reason: String, counters: &Counters) {
-        let Self { session_id, place, caller, actor } = self;
+        let Self { session_id, place, caller, actor, .. } = self;
         drop(place);
         let (app, tenant) = (&caller.app, caller.tenant());
         let close = SessionClose {

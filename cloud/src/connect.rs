@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use hyper::upgrade::OnUpgrade;
-use towline_cloud_api::{ErrorCode, Phase, Problem, Protocol, SUBPROTOCOL_RFB, SessionEnd, ToViewer};
+use towline_cloud_api::{
+    ErrorCode, Phase, Problem, Protocol, SUBPROTOCOL_RFB, SUBPROTOCOL_TERMINAL, SessionEnd, SessionLimit, Settings,
+    ToViewer,
+};
 use towline_tunnel_proto::{
     Code, Urgency,
     driver::{By, Ended},
@@ -11,12 +14,14 @@ use towline_tunnel_proto::{
 
 use crate::{
     api::Failure,
-    attempt::{Attempt, MAX_REASON_CHARS},
+    attempt::{Attempt, MAX_REASON_CHARS, Started},
     auth::Caller,
-    screen,
+    limits::{Activity, Limits, Tick},
+    screen::Screen,
     sessions::Cut,
     store::{audit::clean, target},
-    viewer::Viewer,
+    terminal::{self, Session, Terminal, check_allowed},
+    viewer::{Sender, Viewer},
 };
 
 /// How long a ticket is good for.
@@ -30,6 +35,8 @@ pub(crate) struct Pass {
     pub(crate) device_id: String,
     pub(crate) endpoint_id: String,
     pub(crate) view_only: bool,
+    /// The terminal that the page comes back to.
+    pub(crate) session_id: Option<String>,
     pub(crate) subprotocol: &'static str,
 }
 
@@ -38,6 +45,7 @@ pub(crate) fn subprotocol(protocol: Protocol) -> Option<&'static str> {
     match protocol {
         Protocol::Passthrough => None,
         Protocol::Vnc => Some(SUBPROTOCOL_RFB),
+        Protocol::Ssh | Protocol::Telnet => Some(SUBPROTOCOL_TERMINAL),
     }
 }
 
@@ -55,6 +63,9 @@ pub(crate) async fn serve(caller: Caller, pass: Pass, connection: OnUpgrade) {
     let caller = Arc::new(caller);
     let app = caller.app.clone();
     let Some(viewer) = Viewer::begin(&app.tasks, connection).await else { return };
+    if let Some(session_id) = &pass.session_id {
+        return app.terminals.come_back(session_id, &caller.token_hash, viewer).await;
+    }
     match Attempt::begin(caller, &pass.device_id, &pass.endpoint_id).await {
         Ok(attempt) => run(&attempt, &pass, viewer).await,
         Err(failure) => {
@@ -66,16 +77,15 @@ pub(crate) async fn serve(caller: Caller, pass: Pass, connection: OnUpgrade) {
 }
 
 /// What is told of a connection, again and again as it comes along.
-pub(crate) struct Progress<'a> {
+struct Progress<'a> {
     attempt: &'a Attempt,
-    viewer: &'a Viewer,
     target: String,
     view_only: bool,
 }
 
 impl Progress<'_> {
     /// The connection has come this far. That the page is gone is found out elsewhere.
-    pub(crate) async fn tell(&self, phase: Phase, session_id: Option<&str>) {
+    async fn tell(&self, viewer: &Viewer, phase: Phase, session_id: Option<&str>) {
         let text = ToViewer::Phase {
             phase,
             operation_id: self.attempt.operation_id.clone(),
@@ -83,53 +93,127 @@ impl Progress<'_> {
             target: self.target.clone(),
             view_only: self.view_only,
         };
-        let _ = self.viewer.say(&text).await;
+        let _ = viewer.say(&text).await;
     }
 }
 
+/// What is joined to the page.
+enum Side {
+    Screen(Box<Screen>),
+    Terminal(Terminal),
+}
+
 async fn run(attempt: &Attempt, pass: &Pass, mut viewer: Viewer) {
-    let app = &attempt.caller.app;
-    let counters = app.metrics.relaying();
-    let connected = async {
-        let stored = attempt.endpoint()?;
-        let view_only = pass.view_only || stored.endpoint.view_only;
-        let progress = Progress { attempt, viewer: &viewer, target: target(&stored.endpoint), view_only };
-        progress.tell(Phase::Asking, None).await;
-        if subprotocol(stored.endpoint.protocol) != Some(pass.subprotocol) {
-            return Err(Failure::new(ErrorCode::SessionEnded, "the endpoint was changed"));
-        }
-        // The device is being asked while the page is told so.
-        let (reached, ()) =
-            tokio::join!(attempt.reach(Urgency::INTERACTIVE, viewer.gone()), progress.tell(Phase::Opening, None));
-        let reached = reached?;
-        progress.tell(Phase::Handshake, None).await;
-        let mut screen = screen::Screen::new(app, attempt.caller.tenant(), stored, reached, view_only).await?;
-        tokio::select! {
-            signed_in = screen.sign_in() => signed_in?,
-            () = viewer.gone() => return Err(Failure::new(ErrorCode::SessionEnded, "the operator went away during the handshake")),
-            () = app.stop.cancelled() => return Err(Failure::new(ErrorCode::ShuttingDown, "")),
-        }
-        let started = attempt.start(screen.reached(), view_only).await?;
-        progress.tell(Phase::Connected, Some(&started.session_id)).await;
-        Ok((screen, started))
-    };
-    let (screen, started) = match connected.await {
+    let (side, started, settings) = match connect(attempt, pass, &mut viewer).await {
         Ok(connected) => connected,
         Err(failure) => {
             let problem = attempt.failed(failure).await;
             return viewer.end(problem).await;
         }
     };
-    let over = tokio::select! {
-        over = screen.run(&mut viewer, &counters) => over,
-        cut = started.place.cut() => cut_off(cut),
+    let app = &attempt.caller.app;
+    let counters = app.metrics.relaying();
+    let mut limits = Limits::new(&settings);
+    match side {
+        Side::Screen(screen) => {
+            let (activity, (_, sender)) = (viewer.activity(), viewer.split());
+            let over = tokio::select! {
+                over = screen.run(&mut viewer, &started, &counters) => over,
+                cut = started.place.cut() => cut_off(cut),
+                limit = limited(&mut limits, &activity, &sender) => limit_reached(limit),
+            };
+            // The sender is one of those that the page waits for.
+            drop(sender);
+            let (record, last_word) = (started.end(over.end, over.detail, &counters), viewer.end(over.problem));
+            tokio::join!(record, last_word);
+        }
+        Side::Terminal(terminal) => {
+            let session = Session { app, started: &started, counters: &counters, limits };
+            let (over, viewer) = session.run(terminal, viewer, &attempt.caller.token_hash).await;
+            let record = started.end(over.end, over.detail, &counters);
+            let last_word = async {
+                if let Some(viewer) = viewer {
+                    viewer.end(over.problem).await;
+                }
+            };
+            tokio::join!(record, last_word);
+        }
+    }
+}
+
+/// Tells a screen's page of its limits until one is reached.
+async fn limited(limits: &mut Limits, activity: &Activity, page: &Sender) -> SessionLimit {
+    loop {
+        match limits.next(activity).await {
+            Tick::Reached(limit) => return limit,
+            tick => drop(page.text(&countdown(tick)).await),
+        }
+    }
+}
+
+/// Does everything up to the recorded start of the session.
+async fn connect(attempt: &Attempt, pass: &Pass, viewer: &mut Viewer) -> Result<(Side, Started, Settings), Failure> {
+    let (app, tenant) = (&attempt.caller.app, attempt.caller.tenant());
+    let stored = attempt.endpoint()?;
+    let protocol = stored.endpoint.protocol;
+    let view_only = protocol == Protocol::Vnc && (pass.view_only || stored.endpoint.view_only);
+    let progress = Progress { attempt, target: target(&stored.endpoint), view_only };
+    progress.tell(viewer, Phase::Asking, None).await;
+    if subprotocol(protocol) != Some(pass.subprotocol) {
+        return Err(Failure::new(ErrorCode::SessionEnded, "the endpoint was changed"));
+    }
+    let settings = app.store.settings(tenant).await?;
+    check_allowed(protocol, &settings)?;
+    let is_terminal = protocol != Protocol::Vnc;
+    let size = if is_terminal { Some(terminal::hello(viewer).await?.0) } else { None };
+    progress.tell(viewer, Phase::Opening, None).await;
+    let reached = attempt.reach(Urgency::INTERACTIVE, viewer.gone()).await?;
+    let peer_address = reached.peer_address.clone();
+    progress.tell(viewer, Phase::Handshake, None).await;
+    let gone = viewer.gone();
+    let stop = app.stop.clone();
+    let sign_in = async {
+        match size {
+            None => {
+                let mut screen = Screen::new(app, tenant, stored, reached, view_only).await?;
+                screen.sign_in().await?;
+                Ok(Side::Screen(screen.into()))
+            }
+            Some(size) => Terminal::sign_in(attempt, &settings, reached, viewer, size).await.map(Side::Terminal),
+        }
     };
-    let (record, last_word) = (started.end(over.end, over.detail, &counters), viewer.end(over.problem));
-    tokio::join!(record, last_word);
+    let side = tokio::select! {
+        side = sign_in => side?,
+        () = gone => {
+            return Err(Failure::new(ErrorCode::SessionEnded, "the operator went away during the handshake"));
+        }
+        () = stop.cancelled() => return Err(Failure::new(ErrorCode::ShuttingDown, "")),
+    };
+    let started = attempt.start(&peer_address, view_only).await?;
+    progress.tell(viewer, Phase::Connected, Some(&started.session_id)).await;
+    Ok((side, started, settings))
+}
+
+/// A limit of time was reached.
+pub(crate) fn limit_reached(limit: SessionLimit) -> End {
+    let detail = match limit {
+        SessionLimit::Idle => "nobody has used it",
+        SessionLimit::Total => "it has lasted as long as a session may",
+    };
+    let problem = Problem::new(ErrorCode::SessionLimit, detail);
+    End { end: SessionEnd::LimitReached, detail: detail.into(), problem }
+}
+
+/// What a page hears of a limit.
+pub(crate) fn countdown(tick: Tick) -> ToViewer {
+    match tick {
+        Tick::Near(limit, left) => ToViewer::Countdown { limit: Some(limit), seconds: left.as_secs() },
+        Tick::Lifted | Tick::Reached(_) => ToViewer::Countdown { limit: None, seconds: 0 },
+    }
 }
 
 /// Somebody ended it.
-fn cut_off(cut: Cut) -> End {
+pub(crate) fn cut_off(cut: Cut) -> End {
     let Cut { end, reason } = cut;
     let code = if end == SessionEnd::CloudStopped { ErrorCode::ShuttingDown } else { ErrorCode::SessionEnded };
     let detail = if end == SessionEnd::CloudStopped { String::new() } else { reason.clone() };

@@ -34,6 +34,7 @@ mod connect;
 mod data_dir;
 mod drain;
 mod identity;
+mod limits;
 mod listen;
 mod metrics;
 mod moment;
@@ -47,6 +48,7 @@ mod sessions;
 mod single_use;
 mod source;
 mod store;
+mod terminal;
 mod unfinished;
 mod vault;
 mod viewer;
@@ -258,6 +260,7 @@ impl Cloud {
             challenges: auth::Challenges::new(server_key.derive(CHALLENGE), moment::now_millis()),
             tickets: SingleUse::new(connect::TICKET_LIFE),
             login_links: SingleUse::new(LOGIN_LINK_LIFE),
+            terminals: terminal::Terminals::default(),
             trust: identity.trust,
             metrics: metrics::Metrics::default(),
             drain: drain::Drain::new(dir.path()),

@@ -65,7 +65,7 @@ async fn connect(caller: &Arc<Caller>, incoming: &mut Incoming) -> Result<(Reach
         let is_passthrough = endpoint.protocol == Protocol::Passthrough;
         expect_protocol(endpoint, is_passthrough, "a tunnel goes to PASSTHROUGH endpoints only")?;
         let reached = attempt.reach(urgency, async { drop(incoming.broken().await) }).await?;
-        let started = attempt.start(&reached, false).await?;
+        let started = attempt.start(&reached.peer_address, false).await?;
         Ok((reached, started))
     };
     match connected.await {

@@ -1,9 +1,12 @@
 //! VNC: the cloud proves the password to the server, the page sees RFB 3.8 with security None.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use towline_cloud_api::{Endpoint, ErrorCode, Problem, SessionEnd, SignIn};
+use towline_cloud_api::{ErrorCode, Problem, SessionEnd};
 use towline_rfb::{
     Error, Limits, Password, SecurityType,
     proxy::{Event, Handshake, Side, ViewOnly, ViewOnlyEvent},
@@ -13,8 +16,9 @@ use towline_tunnel_proto::driver::{Counters, Ended, ReceiveHalf, SendHalf};
 use crate::{
     api::Failure,
     app::App,
-    attempt::{MAX_REASON_CHARS, Reached},
+    attempt::{MAX_REASON_CHARS, Reached, Started},
     connect::{End, channel_gone, page_gone},
+    limits::Activity,
     store::{StoredEndpoint, Tenant, audit::clean},
     vault::Field,
     viewer::{Input, Viewer},
@@ -47,11 +51,7 @@ impl Screen {
         reached: Reached,
         view_only: bool,
     ) -> Result<Self, Failure> {
-        let Endpoint { id, sign_in, .. } = &stored.endpoint;
-        let password = match sign_in {
-            SignIn::None => None,
-            SignIn::Password => app.secret(tenant, id, Field::Password).await?,
-        };
+        let password = app.secrets(tenant, &stored.endpoint.id).await?.take(Field::Password);
         Ok(Self::with_password(password.map(|password| Password::new(password.as_slice())), reached, view_only))
     }
 
@@ -66,10 +66,6 @@ impl Screen {
             offered: Vec::new(),
             security: None,
         }
-    }
-
-    pub(crate) fn reached(&self) -> &Reached {
-        &self.reached
     }
 
     /// Whether the target was found to speak RFB.
@@ -167,7 +163,7 @@ impl Screen {
     }
 
     /// The page's part of the handshake, and then bytes both ways until one side ends it.
-    pub(crate) async fn run(mut self, viewer: &mut Viewer, counters: &Counters) -> End {
+    pub(crate) async fn run(mut self, viewer: &mut Viewer, started: &Started, counters: &Counters) -> End {
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, self.join(viewer)).await {
             Ok(Ok(())) => {}
             Ok(Err(end)) => return *end,
@@ -183,9 +179,10 @@ impl Screen {
         };
         let (from_target, to_target) = self.reached.channel.split();
         let filter = self.view_only.then(|| ViewOnly::new(self.limits));
+        let activity = viewer.activity();
         let (input, output) = viewer.split();
         let over = tokio::select! {
-            over = forth(to_server, input, to_target, filter, counters) => over,
+            over = forth(to_server, Page { input, started, activity }, to_target, filter, counters) => over,
             over = back(to_viewer, from_target, &output, counters) => over,
         };
         match over {
@@ -228,7 +225,8 @@ impl Screen {
             tokio::select! {
                 read = input.recv() => match read {
                     Some(Input::Bytes(bytes)) => self.handshake.handle_viewer_input(bytes),
-                    Some(Input::Text) => return Err(broken("the page sent a text that is not understood".into()).into()),
+                    Some(Input::Extend) => {}
+                    Some(Input::Text(_)) => return Err(broken("the page sent a text that is not understood".into()).into()),
                     None => return Err(page_gone(viewer).await.into()),
                 },
                 received = self.reached.channel.recv() => match received {
@@ -247,10 +245,17 @@ fn broken(detail: String) -> End {
     End { end: SessionEnd::OperatorLost, detail, problem }
 }
 
+/// What the page says, and what it is said in.
+struct Page<'a> {
+    input: &'a mut tokio::sync::mpsc::Receiver<Input>,
+    started: &'a Started,
+    activity: Arc<Activity>,
+}
+
 /// From the page to the server; `None` when the page is gone.
 async fn forth(
     unread: Bytes,
-    input: &mut tokio::sync::mpsc::Receiver<Input>,
+    page: Page<'_>,
     mut target: SendHalf,
     mut filter: Option<ViewOnly>,
     counters: &Counters,
@@ -259,9 +264,14 @@ async fn forth(
     loop {
         let bytes = match next.take() {
             Some(bytes) => bytes,
-            None => match input.recv().await? {
+            None => match page.input.recv().await? {
                 Input::Bytes(bytes) => bytes,
-                Input::Text => return Some(broken("the page sent a text that is not understood".into())),
+                Input::Extend => {
+                    page.activity.extend();
+                    page.started.extended().await;
+                    continue;
+                }
+                Input::Text(_) => return Some(broken("the page sent a text that is not understood".into())),
             },
         };
         let passed = match pass(&mut filter, bytes) {

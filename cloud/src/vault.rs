@@ -14,13 +14,20 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Password,
+    PrivateKey,
+    /// Of the private key.
+    Passphrase,
 }
 
 impl Field {
+    const ALL: [Self; 3] = [Self::Password, Self::PrivateKey, Self::Passphrase];
+
     /// The word in the store and in the audit.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::PrivateKey => "private key",
+            Self::Passphrase => "passphrase",
         }
     }
 }
@@ -29,6 +36,24 @@ impl Field {
 pub(crate) struct Sealed {
     pub(crate) field: Field,
     pub(crate) text: String,
+}
+
+/// The secrets of an endpoint, open.
+#[derive(Default)]
+pub(crate) struct Secrets(Vec<(Field, Zeroizing<Vec<u8>>)>);
+
+impl Secrets {
+    /// Puts a secret in the place of the one that was there.
+    pub(crate) fn put(&mut self, field: Field, secret: Zeroizing<Vec<u8>>) {
+        self.0.retain(|(known, _)| *known != field);
+        self.0.push((field, secret));
+    }
+
+    /// Takes a secret out, if there is one.
+    pub(crate) fn take(&mut self, field: Field) -> Option<Zeroizing<Vec<u8>>> {
+        let index = self.0.iter().position(|(known, _)| *known == field)?;
+        Some(self.0.swap_remove(index).1)
+    }
 }
 
 /// Why a secret does not come out.
@@ -53,15 +78,14 @@ impl App {
         Ok(Sealed { field, text })
     }
 
-    /// A secret of an endpoint, if one is kept.
-    pub(crate) async fn secret(
-        &self,
-        tenant: &Tenant,
-        endpoint_id: &str,
-        field: Field,
-    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let sealed = self.store.credential(tenant, endpoint_id, field.as_str()).await?;
-        Ok(sealed.map(|sealed| self.sealer.open(&place(tenant, endpoint_id, field), &sealed)).transpose()?)
+    /// The secrets that are kept for an endpoint.
+    pub(crate) async fn secrets(&self, tenant: &Tenant, endpoint_id: &str) -> Result<Secrets, Error> {
+        let mut secrets = Secrets::default();
+        for (word, sealed) in self.store.credentials(tenant, endpoint_id).await? {
+            let field = Field::ALL.into_iter().find(|field| field.as_str() == word).ok_or(Unsealable)?;
+            secrets.put(field, self.sealer.open(&place(tenant, endpoint_id, field), &sealed)?);
+        }
+        Ok(secrets)
     }
 }
 

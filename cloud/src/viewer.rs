@@ -27,6 +27,9 @@ use tokio_util::{
 };
 use towline_cloud_api::{CLOSE_ENDED, FromViewer, Problem, ToViewer};
 use towline_transport::websocket::{Message, MessageReader, MessageWriter, server_messages};
+use zeroize::Zeroizing;
+
+use crate::limits::Activity;
 
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a page that does not read is given to hear the last word.
@@ -43,8 +46,10 @@ type Io = TokioIo<Upgraded>;
 #[derive(Debug)]
 pub(crate) enum Input {
     Bytes(Bytes),
-    /// A text that is not a [`FromViewer`].
-    Text,
+    /// A text that is not a [`FromViewer`]. It may hold a secret.
+    Text(Zeroizing<String>),
+    /// The person wants to go on beyond a limit.
+    Extend,
 }
 
 #[derive(Debug)]
@@ -59,12 +64,22 @@ pub(crate) struct Viewer {
     output: mpsc::Sender<Output>,
     gone: CancellationToken,
     has_closed: Arc<AtomicBool>,
+    activity: Arc<Activity>,
     _end: DropGuard,
 }
 
 /// The sending direction of a [`Viewer`].
 #[derive(Clone)]
 pub(crate) struct Sender(mpsc::Sender<Output>);
+
+/// Room for one message.
+pub(crate) struct Room<'a>(mpsc::Permit<'a, Output>);
+
+impl Room<'_> {
+    pub(crate) fn bytes(self, bytes: Bytes) {
+        self.0.send(Output::Message(Message::Binary(bytes)));
+    }
+}
 
 /// The page is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,13 +92,14 @@ impl Viewer {
         let (reader, writer) = server_messages(TokioIo::new(io)).await;
         let (gone, end) = (CancellationToken::new(), CancellationToken::new());
         let has_closed = Arc::new(AtomicBool::new(false));
+        let activity = Arc::new(Activity::default());
         let (to_input, input) = mpsc::channel(QUEUE);
         let (output, from_output) = mpsc::channel(QUEUE);
         let (to_pongs, pongs) = mpsc::channel(PONGS);
         let reading = {
-            let has_closed = has_closed.clone();
+            let (has_closed, activity) = (has_closed.clone(), activity.clone());
             async move {
-                let closed = read(reader, to_input, to_pongs).await;
+                let closed = read(reader, to_input, to_pongs, &activity).await;
                 has_closed.store(closed, Ordering::Relaxed);
             }
         };
@@ -101,7 +117,7 @@ impl Viewer {
             write(writer, from_output, pongs, writer_end).await;
             writer_gone.cancel();
         });
-        Some(Self { input, output, gone, has_closed, _end: end.drop_guard() })
+        Some(Self { input, output, gone, has_closed, activity, _end: end.drop_guard() })
     }
 
     /// Ready when the page is gone.
@@ -115,8 +131,13 @@ impl Viewer {
         self.has_closed.load(Ordering::Relaxed)
     }
 
+    /// When the person last did something.
+    pub(crate) fn activity(&self) -> Arc<Activity> {
+        self.activity.clone()
+    }
+
     /// Says something.
-    pub(crate) async fn say(&self, text: &ToViewer) -> Result<(), Gone> {
+    pub(crate) async fn say(&self, text: &impl serde::Serialize) -> Result<(), Gone> {
         Sender(self.output.clone()).text(text).await
     }
 
@@ -143,6 +164,11 @@ impl Sender {
         self.0.send(Output::Message(Message::Binary(bytes))).await.map_err(|_| Gone)
     }
 
+    /// Waits until there is room for one message, and takes it.
+    pub(crate) async fn room(&self) -> Result<Room<'_>, Gone> {
+        self.0.reserve().await.map(Room).map_err(|_| Gone)
+    }
+
     /// Sends a text.
     pub(crate) async fn text(&self, text: &impl serde::Serialize) -> Result<(), Gone> {
         // It is made of strings and numbers, all of which JSON can write.
@@ -152,16 +178,25 @@ impl Sender {
 }
 
 /// Reads until the page is gone; says whether it has closed the connection.
-async fn read(mut reader: MessageReader<Io>, input: mpsc::Sender<Input>, pongs: mpsc::Sender<u32>) -> bool {
+async fn read(
+    mut reader: MessageReader<Io>,
+    input: mpsc::Sender<Input>,
+    pongs: mpsc::Sender<u32>,
+    activity: &Activity,
+) -> bool {
     loop {
         let read = match reader.next().await {
-            Ok(Some(Message::Binary(bytes))) => Input::Bytes(bytes),
+            Ok(Some(Message::Binary(bytes))) => {
+                activity.touch();
+                Input::Bytes(bytes)
+            }
             Ok(Some(Message::Text(text))) => match serde_json::from_str(&text) {
                 Ok(FromViewer::Ping { id }) => {
                     let _full = pongs.try_send(id);
                     continue;
                 }
-                Err(_) => Input::Text,
+                Ok(FromViewer::Extend) => Input::Extend,
+                Err(_) => Input::Text(Zeroizing::new(text)),
             },
             Ok(None) => return true,
             Err(_) => return false,

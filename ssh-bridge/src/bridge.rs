@@ -176,7 +176,7 @@ pub enum Event {
     Output(Bytes),
     /// What the program wrote to standard error, when there is no terminal.
     ErrorOutput(Bytes),
-    /// The program has ended. Output may still follow.
+    /// The program has ended, and all its output has come out. Nothing follows but the end.
     Exit(Exit),
 }
 

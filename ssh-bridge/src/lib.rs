@@ -1,8 +1,9 @@
-//! SSH for a cloud: a terminal on any stream.
+//! SSH for a cloud: a terminal on any stream, and keys in every container that people have.
 //!
 //! [`Bridge`] is the client's side of SSH over a stream that somebody else has dialled. It brings bytes out and in, and
 //! asks for what only a person knows. russh speaks the protocol; none of its types shows.
 //!
+//! * [`keys`] reads, writes and makes keys, and knows hosts; it works alone, without the feature `russh`.
 //! * Input goes its own way: Ctrl+C leaves while output waits.
 //! * A caller who does not take output stops the program on the target; what waits here is bounded by [`Limits`].
 //! * Host keys are the caller's to store. The bridge compares, asks, and says when the key has proved worth storing.
@@ -42,13 +43,17 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "russh")]
 mod bridge;
 pub mod keys;
+#[cfg(feature = "russh")]
 mod secret;
 
+#[cfg(feature = "russh")]
 pub use bridge::{
     AlgorithmKind, Bridge, Config, Credential, Ended, Error, Event, Events, Exit, HostKeyQuestion, KeepAlive, KeyOwner,
     Limits, PassphraseQuestion, PasswordQuestion, Program, Prompt, PromptsQuestion, Ready, Signal, Terminal, Verdict,
     WindowSize,
 };
+#[cfg(feature = "russh")]
 pub use secret::Secret;

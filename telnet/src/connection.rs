@@ -10,7 +10,10 @@
 //! sequences, so that dropping data cuts none. What is asked again and again (STATUS, variables, the window's
 //! size) is answered from one slot each, when everything negotiated before it has left.
 
+#[cfg(feature = "mccp")]
+mod compression;
 mod config;
+mod output;
 mod receive;
 mod transmit;
 
@@ -21,7 +24,7 @@ use bytes::{Buf, Bytes};
 pub use self::config::Config;
 use self::receive::Receiver;
 use crate::{
-    Command, Error, Limits, Negotiator, OptionCode, Parser, QState, Side, Subnegotiation, Verb,
+    Change, Command, Error, Limits, Negotiator, OptionCode, Parser, QState, Side, Subnegotiation, Token, Verb,
     limits::wide,
     option::{
         linemode::{Mode, Table},
@@ -78,6 +81,8 @@ pub enum Event {
     },
     /// The payload of an option that is on. What a [`Config`] can answer has been answered.
     Subnegotiation(Subnegotiation),
+    /// The peer's compressed stream (MCCP) has ended. It began after the subnegotiation of its option.
+    CompressionEnded,
     /// A subnegotiation that cannot be used; the connection goes on.
     Faulty {
         /// Whose, unless it ended before that was said.
@@ -87,15 +92,28 @@ pub enum Event {
     },
 }
 
+/// What the parser reads next.
+enum Chunk {
+    Bytes(Bytes),
+    #[cfg(feature = "mccp")]
+    CompressionEnded,
+}
+
 /// One Telnet connection. See the [crate's documentation](crate) for the loop around it.
 #[derive(Debug)]
 pub struct Connection {
     parser: Parser,
-    input: VecDeque<Bytes>,
-    /// INVARIANT: the sum of the lengths in `input`.
-    input_bytes: usize,
-    /// The length of the longest chunk since the input was empty: what a slice may keep in memory.
+    /// What the parser reads.
+    chunk: Bytes,
+    /// How long it was: what a slice of it may keep in memory.
     chunk_bytes: usize,
+    /// What comes after it, as it came.
+    waiting: VecDeque<Bytes>,
+    /// INVARIANT: the sum of the lengths in `waiting`.
+    waiting_bytes: usize,
+    /// What is waiting is compressed.
+    #[cfg(feature = "mccp")]
+    inflate: Option<compression::Inflate>,
     receiver: Receiver,
     failed: Option<Error>,
 }
@@ -105,9 +123,12 @@ impl Connection {
     pub fn new(config: Config, limits: Limits) -> Self {
         let mut connection = Self {
             parser: Parser::new(&limits),
-            input: VecDeque::new(),
-            input_bytes: 0,
+            chunk: Bytes::new(),
             chunk_bytes: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            #[cfg(feature = "mccp")]
+            inflate: None,
             receiver: Receiver::new(config, limits),
             failed: None,
         };
@@ -120,27 +141,18 @@ impl Connection {
         if input.is_empty() || self.failed.is_some() {
             return;
         }
-        let max = self.receiver.limits.max_waiting_input_bytes;
-        if self.input_bytes > max {
-            self.fail(Error::LimitExceeded {
-                what: "max_waiting_input_bytes",
-                got: wide(self.input_bytes),
-                max: wide(max),
-            });
+        let (got, max) = (self.chunk.len() + self.waiting_bytes, self.receiver.limits.max_waiting_input_bytes);
+        if got > max {
+            self.fail(Error::LimitExceeded { what: "max_waiting_input_bytes", got: wide(got), max: wide(max) });
             return;
         }
-        self.chunk_bytes = match self.input.is_empty() {
-            true => input.len(),
-            false => self.chunk_bytes.max(input.len()),
-        };
-        self.input_bytes += input.len();
-        self.input.push_back(input);
+        self.waiting_bytes += input.len();
+        self.waiting.push_back(input);
     }
 
-    fn fail(&mut self, error: Error) {
-        self.failed = Some(error);
-        self.input = VecDeque::new();
-        self.input_bytes = 0;
+    fn fail(&mut self, error: Error) -> Error {
+        drop(self.take_unread());
+        *self.failed.insert(error)
     }
 
     /// The transport has urgent data (TCP's): a Synch is under way. Data is thrown away up to the data mark; commands count.
@@ -159,30 +171,107 @@ impl Connection {
     /// sends is an error: what is wrong with it is [`Event::Faulty`].
     #[inline]
     pub fn poll_event(&mut self) -> Result<Option<Event>, Error> {
+        if let Some(data) = self.receiver.next_data() {
+            return Ok(Some(Event::Data(data)));
+        }
         if let Some(error) = self.failed {
             return Err(error);
         }
         loop {
-            if let Some(event) = self.receiver.next_event(self.chunk_bytes) {
-                return Ok(Some(event));
-            }
-            let Some(chunk) = self.input.front_mut() else { return Ok(None) };
-            if self.receiver.is_congested() || self.receiver.tls_follows {
+            if self.receiver.is_stopped() {
                 return Ok(None);
             }
-            let before = chunk.len();
-            let mut rest = &chunk[..];
-            let token = self.parser.decode(&mut rest);
-            let used = before - rest.len();
-            self.input_bytes -= used;
-            let data = self.receiver.receive(token);
-            // Data is the end of what a token used: doubled bytes and commands stand before it.
-            chunk.advance(used.saturating_sub(data).min(before));
-            if data > 0 {
-                self.receiver.hold_data(chunk, data, self.chunk_bytes);
+            if self.chunk.is_empty() {
+                match self.next_chunk()? {
+                    Some(Chunk::Bytes(chunk)) => {
+                        self.chunk_bytes = chunk.len();
+                        self.chunk = chunk;
+                    }
+                    #[cfg(feature = "mccp")]
+                    Some(Chunk::CompressionEnded) => return Ok(Some(Event::CompressionEnded)),
+                    None => return Ok(None),
+                }
             }
-            if chunk.is_empty() {
-                self.input.pop_front();
+            let mut rest = &self.chunk[..];
+            let token = self.parser.decode(&mut rest);
+            let used = self.chunk.len() - rest.len();
+            let event = match token {
+                None => None,
+                Some(Token::Negotiation { verb, option }) if option != OptionCode::TIMING_MARK => {
+                    self.chunk.advance(used);
+                    match self.receiver.negotiation(verb, option) {
+                        // Each event is made where it is returned: moving one costs more than everything else here.
+                        Some((Change::Enabled, side)) => return Ok(Some(Event::Enabled { side, option })),
+                        Some((Change::Disabled, side)) => return Ok(Some(Event::Disabled { side, option })),
+                        Some((Change::Refused, side)) => return Ok(Some(Event::Refused { side, option })),
+                        Some((Change::Declined, side)) => return Ok(Some(Event::Declined { side, option })),
+                        None => continue,
+                    }
+                }
+                Some(Token::Data(data)) => {
+                    // Data is the end of what a token used: a doubled byte stands before it.
+                    let length = data.len();
+                    self.chunk.advance(used.saturating_sub(length));
+                    self.receiver.hold_data(&mut self.chunk, length, self.chunk_bytes);
+                    match self.receiver.next_data() {
+                        Some(data) => return Ok(Some(Event::Data(data))),
+                        None => continue,
+                    }
+                }
+                Some(Token::Command(command)) => {
+                    self.chunk.advance(used);
+                    return Ok(Some(self.receiver.command(command)));
+                }
+                Some(Token::Negotiation { verb, .. }) => self.receiver.timing_mark(verb),
+                Some(Token::Subnegotiation { option, payload }) => Some(self.receiver.subnegotiation(option, payload)),
+                Some(Token::Spoilt { option, error }) => Some(Event::Faulty { option, error }),
+            };
+            self.chunk.advance(used);
+            #[cfg(feature = "mccp")]
+            if core::mem::take(&mut self.receiver.compression.follows) && self.inflate.is_none() {
+                let rest = core::mem::take(&mut self.chunk);
+                self.waiting_bytes += rest.len();
+                self.waiting.push_front(rest);
+                self.inflate = Some(compression::Inflate::new());
+            }
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// What the parser reads next.
+    fn next_chunk(&mut self) -> Result<Option<Chunk>, Error> {
+        #[cfg(feature = "mccp")]
+        if self.inflate.is_some() {
+            return self.next_inflated();
+        }
+        let Some(chunk) = self.waiting.pop_front() else { return Ok(None) };
+        self.waiting_bytes -= chunk.len();
+        Ok(Some(Chunk::Bytes(chunk)))
+    }
+
+    #[cfg(feature = "mccp")]
+    fn next_inflated(&mut self) -> Result<Option<Chunk>, Error> {
+        let Some(inflate) = &mut self.inflate else { return Ok(None) };
+        loop {
+            let mut input = self.waiting.pop_front().unwrap_or_default();
+            self.waiting_bytes -= input.len();
+            let is_last = self.waiting.is_empty();
+            let result = inflate.pull(&mut input, &self.receiver.limits);
+            if !input.is_empty() {
+                self.waiting_bytes += input.len();
+                self.waiting.push_front(input);
+            }
+            match result {
+                Ok(compression::Inflated::Piece(piece)) => return Ok(Some(Chunk::Bytes(piece))),
+                Ok(compression::Inflated::Wanting) if is_last => return Ok(None),
+                Ok(compression::Inflated::Wanting) => {}
+                Ok(compression::Inflated::Ended) => {
+                    self.inflate = None;
+                    return Ok(Some(Chunk::CompressionEnded));
+                }
+                Err(error) => return Err(self.fail(error)),
             }
         }
     }
@@ -191,10 +280,12 @@ impl Connection {
     /// [`StartTls::Follows`](crate::option::start_tls::StartTls::Follows) this machine reads no further: what is here, and
     /// what comes, is TLS, and within it both sides start anew with a connection of its own.
     pub fn take_unread(&mut self) -> Bytes {
-        let unread = self.input.iter().flatten().copied().collect();
-        self.input = VecDeque::new();
-        self.input_bytes = 0;
-        unread
+        self.waiting_bytes = 0;
+        let chunk = core::mem::take(&mut self.chunk);
+        match self.waiting.is_empty() {
+            true => chunk,
+            false => chunk.into_iter().chain(self.waiting.drain(..).flatten()).collect(),
+        }
     }
 
     /// The next bytes for the peer; `None` when there is nothing to say now. A piece ends where a sequence does.
@@ -210,7 +301,7 @@ impl Connection {
 
     /// Whether it is time to read from the peer: what has come is used up, and the answers to it do not pile up.
     pub fn wants_input(&self) -> bool {
-        self.failed.is_none() && self.input.is_empty() && !self.receiver.is_congested() && !self.receiver.tls_follows
+        self.failed.is_none() && self.chunk.is_empty() && self.waiting.is_empty() && !self.receiver.is_stopped()
     }
 
     /// Takes as much of the front of `data` as there is room for, and returns how many bytes that was. The rest can go
@@ -265,9 +356,10 @@ impl Connection {
         self.receiver.output.negotiation(Verb::Do, OptionCode::TIMING_MARK);
     }
 
-    /// Asks for an option to be on, now or as soon as the peer has answered what was said before.
+    /// Asks for an option to be on, now or as soon as the peer has answered what was said before. Nothing comes of it for
+    /// MCCP without feature `mccp`, and for [`OptionCode::TIMING_MARK`], which is [`Connection::timing_mark`].
     pub fn enable(&mut self, side: Side, option: OptionCode) {
-        if option != OptionCode::TIMING_MARK {
+        if option != OptionCode::TIMING_MARK && receive::can_be_kept(option) {
             let said = self.receiver.negotiator.enable(side, option);
             self.receiver.say(option, said);
         }

@@ -24,6 +24,8 @@ pub struct Limits {
     pub max_answers_in_a_row: u32,
     /// A line that is edited on this side by a [`Keyboard`](crate::Keyboard), in bytes.
     pub max_line_bytes: usize,
+    /// How many bytes may come of one, over a whole compressed stream, beyond the first 64 KiB (MCCP, with feature `mccp`).
+    pub max_inflation_ratio: u64,
     /// Data that waits here to be sent, in bytes, before escaping.
     pub max_unsent_bytes: usize,
     /// Answers that wait here to be sent, in bytes. While there are more, no further input is looked at.
@@ -42,6 +44,7 @@ impl Default for Limits {
             max_terminal_types: 16,
             max_answers_in_a_row: 1024,
             max_line_bytes: 4096,
+            max_inflation_ratio: 256,
             max_unsent_bytes: 128 * 1024,
             max_unsent_answer_bytes: 16 * 1024,
             max_waiting_input_bytes: 1024 * 1024,

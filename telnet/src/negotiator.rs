@@ -140,6 +140,7 @@ impl Negotiator {
     }
 
     /// What the peer said. An answer is to be sent before anything else; there is never more than one.
+    #[inline]
     pub fn receive(&mut self, verb: Verb, option: OptionCode) -> Outcome {
         let side = match verb {
             Verb::Will | Verb::Wont => Side::Remote,
@@ -151,6 +152,7 @@ impl Negotiator {
         }
     }
 
+    #[inline]
     fn asked(&mut self, side: Side, option: OptionCode) -> Outcome {
         use QState::{No, WantNo, WantNoOpposite, WantYes, WantYesOpposite, Yes};
         let (next, reply, change) = match self.state(side, option) {
@@ -172,6 +174,7 @@ impl Negotiator {
         Outcome { reply, change }
     }
 
+    #[inline]
     fn declined(&mut self, side: Side, option: OptionCode) -> Outcome {
         use QState::{No, WantNo, WantNoOpposite, WantYes, WantYesOpposite, Yes};
         let (next, reply, change) = match self.state(side, option) {
@@ -226,6 +229,7 @@ impl Negotiator {
     }
 
     /// How one side of an option stands.
+    #[inline]
     pub fn state(&self, side: Side, option: OptionCode) -> QState {
         let states = match side {
             Side::Local => &self.local,
@@ -249,6 +253,7 @@ impl Negotiator {
         })
     }
 
+    #[inline]
     fn set(&mut self, side: Side, option: OptionCode, next: QState) {
         let states = match side {
             Side::Local => &mut self.local,

@@ -28,8 +28,8 @@ pub(crate) const SB: u8 = 250;
 const SE: u8 = Command::SE.0;
 /// Room for payloads that a parser keeps from one subnegotiation to the next, in bytes.
 const KEPT_BYTES: usize = 4096;
-/// How far to look for IAC byte by byte.
-const NEAR_BYTES: usize = 12;
+/// How far to look for IAC eight bytes at a time.
+const NEAR_WORDS: usize = 2;
 
 /// One piece of the stream, in order. Data, and payloads that came in one piece, are slices of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,25 +139,52 @@ impl Parser {
     /// looked at once, whatever it is.
     #[inline]
     pub fn decode<'p, 'i: 'p>(&'p mut self, input: &mut &'i [u8]) -> Option<Token<'p>> {
+        if self.state != State::Data {
+            return self.step(input);
+        }
+        // What is here in one piece, as nearly everything is, needs no way through the states.
+        match **input {
+            [IAC, verb @ 251..=254, option, ref rest @ ..] => {
+                let verb = Verb::from_byte(verb)?;
+                *input = rest;
+                Some(Token::Negotiation { verb, option: OptionCode(option) })
+            }
+            [IAC, SB, option @ ..=254, ref body @ ..] => match until_iac(body) {
+                Some((payload, [SE, rest @ ..])) if payload.len() <= self.max_payload => {
+                    *input = rest;
+                    Some(Token::Subnegotiation { option: OptionCode(option), payload })
+                }
+                _ => self.step(input),
+            },
+            [IAC, IAC, ref rest @ ..] => {
+                // A doubled 0xFF: the second one is data, and so is what follows.
+                let end = find_iac(rest).map(|at| at + 1);
+                *input = input.get(1..)?;
+                Some(data(input, end))
+            }
+            [IAC, command @ ..SB, ref rest @ ..] => {
+                *input = rest;
+                Some(Token::Command(Command(command)))
+            }
+            [IAC, ..] => self.step(input),
+            [] => None,
+            _ => Some(data(input, find_iac(input))),
+        }
+    }
+
+    /// The same, a state at a time.
+    fn step<'p, 'i: 'p>(&'p mut self, input: &mut &'i [u8]) -> Option<Token<'p>> {
         loop {
             let (&first, rest) = input.split_first()?;
             match self.state {
                 State::Data if first == IAC => {
-                    // WILL, WONT, DO and DONT in one piece, as nearly always: no way through the states.
-                    if let [verb @ 251..=254, option, rest @ ..] = rest
-                        && let Some(verb) = Verb::from_byte(*verb)
-                    {
-                        *input = rest;
-                        return Some(Token::Negotiation { verb, option: OptionCode(*option) });
-                    }
-                    self.state = State::Command;
                     *input = rest;
+                    self.state = State::Command;
                 }
                 State::Data => return Some(data(input, find_iac(input))),
                 State::Command => {
                     self.state = State::Data;
                     if first == IAC {
-                        // A doubled 0xFF: the second one is data, and so is what follows.
                         return Some(data(input, find_iac(rest).map(|at| at + 1)));
                     }
                     *input = rest;
@@ -195,15 +222,10 @@ impl Parser {
                     }
                 },
                 State::Payload(option) => {
-                    let (part, rest, ended) = until_iac(input);
-                    if ended && self.payload.is_empty() && self.usable == Use::Kept && part.len() <= self.max_payload {
-                        // All in one piece, as nearly always: no copy.
-                        if let Some((&SE, rest)) = rest.split_first() {
-                            *input = rest;
-                            self.state = State::Data;
-                            return Some(Token::Subnegotiation { option, payload: part });
-                        }
-                    }
+                    let (part, rest, ended) = match until_iac(input) {
+                        Some((part, rest)) => (part, rest, true),
+                        None => (*input, &[][..], false),
+                    };
                     *input = rest;
                     if ended {
                         self.state = State::PayloadIac(option);
@@ -292,11 +314,18 @@ impl Parser {
 /// Where the next IAC is. Among options it is near, and a call of `memchr` costs more than the bytes before it.
 #[inline]
 fn find_iac(input: &[u8]) -> Option<usize> {
-    let (near, far) = input.split_at_checked(NEAR_BYTES).unwrap_or((input, &[]));
-    match near.iter().position(|byte| *byte == IAC) {
-        None if !far.is_empty() => memchr(IAC, far).map(|at| at + NEAR_BYTES),
-        near => near,
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, _) = input.as_chunks::<8>();
+    for (at, word) in (0..).step_by(8).zip(words.iter().take(NEAR_WORDS)) {
+        // A byte of 0xFF is one of zero in the complement; the lowest bit that is set is exact.
+        let zeroes = !u64::from_le_bytes(*word);
+        let found = zeroes.wrapping_sub(ONES) & !zeroes & (ONES << 7);
+        if found != 0 {
+            return usize::try_from(found.trailing_zeros() / 8).ok().map(|byte| at + byte);
+        }
     }
+    let near = words.len().min(NEAR_WORDS) * 8;
+    memchr(IAC, input.get(near..)?).map(|at| at + near)
 }
 
 /// The data before `end`, or all of it.
@@ -307,13 +336,11 @@ fn data<'a>(input: &mut &'a [u8], end: Option<usize>) -> Token<'a> {
     Token::Data(data)
 }
 
-/// The bytes before the first IAC, those after it, and whether there is one.
+/// The bytes before the first IAC, and those after it.
 #[inline]
-fn until_iac(input: &[u8]) -> (&[u8], &[u8], bool) {
-    match find_iac(input).and_then(|at| Some((input.get(..at)?, input.get(at + 1..)?))) {
-        Some((before, after)) => (before, after, true),
-        None => (input, &[], false),
-    }
+fn until_iac(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = find_iac(input)?;
+    Some((input.get(..at)?, input.get(at + 1..)?))
 }
 
 fn spoilt(option: Option<OptionCode>, reason: &'static str) -> Token<'static> {

@@ -5,7 +5,7 @@ import { addVnc, assert, connect, connected, logIn, openDevice } from "./page.mj
 /** What has the focus, as a screen reader would say it. */
 const focused = (page) =>
   page.evaluate(() => {
-    const at = document.activeElement;
+    const at = document.activeElement === document.body ? null : document.activeElement;
     return at?.getAttribute("aria-label") ?? at?.labels?.[0]?.textContent ?? at?.textContent ?? "";
   });
 
@@ -18,6 +18,14 @@ async function tabTo(page, name) {
   assert.fail(`Tab does not lead to ${name}, but to ${await focused(page)}`);
 }
 
+/** Opens the menu that has the focus, and does what begins with a letter. */
+async function choose(page, letter) {
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.activeElement?.getAttribute("role") === "menuitem");
+  await page.keyboard.press(letter);
+  await page.keyboard.press("Enter");
+}
+
 export async function keyboard({ site, person }) {
   const page = await logIn(await person(), site);
   const keys = page.keyboard;
@@ -26,7 +34,8 @@ export async function keyboard({ site, person }) {
   await keys.press("Enter");
   await page.getByRole("heading", { name: "Endpoints" }).waitFor();
 
-  await keys.press("n");
+  await tabTo(page, "Add VNC");
+  await keys.press("Enter");
   const form = page.getByRole("dialog");
   await form.waitFor();
   await tabTo(page, "Name");
@@ -36,6 +45,9 @@ export async function keyboard({ site, person }) {
   await keys.press("Tab");
   await keys.press("Control+a");
   await keys.type(String(site.port));
+  await keys.press("Tab");
+  assert.match(await focused(page), /^Sign-in/);
+  await keys.press("ArrowDown");
   await tabTo(page, "Test");
   await keys.press("Enter");
   await form.getByText("The test went through").waitFor();
@@ -54,21 +66,17 @@ export async function keyboard({ site, person }) {
 
   await page.bringToFront();
   await tabTo(page, "More for Panel");
-  await keys.press("Enter");
-  await keys.press("e");
-  await keys.press("Enter");
+  await choose(page, "e");
   await form.waitFor();
   await tabTo(page, "Name");
   await keys.press("Control+a");
   await keys.type("Panel 2");
   await keys.press("Enter");
   await form.waitFor({ state: "detached" });
-  await page.getByRole("link", { name: "Panel 2" }).waitFor();
+  await page.getByRole("link", { name: "Panel 2", exact: true }).waitFor();
 
   await tabTo(page, "More for Panel 2");
-  await keys.press("Enter");
-  await keys.press("r");
-  await keys.press("Enter");
+  await choose(page, "r");
   await form.waitFor();
   await tabTo(page, "Remove");
   await keys.press("Enter");
@@ -85,14 +93,14 @@ export async function faults({ site, person }) {
   const form = page.getByRole("dialog");
   await form.locator("form").evaluate((form) => (form.noValidate = true));
   const fault = async (label, expected) => {
-    const field = form.getByLabel(label);
+    const field = form.getByLabel(label, { exact: true });
     await page.waitForFunction((field) => field.getAttribute("aria-invalid") === "true", await field.elementHandle());
     const said = await field.evaluate((field) => document.getElementById(field.getAttribute("aria-describedby").split(" ").at(-1)).textContent);
     assert.match(said, expected);
   };
   await form.getByLabel("Name").fill("");
   await form.getByLabel("Host").fill("two words");
-  await form.getByLabel("Port").fill("0");
+  await form.getByLabel("Port", { exact: true }).fill("0");
   await form.getByRole("button", { name: "Save" }).click();
   await fault("Name", /\w/);
   await fault("Host", /\w/);
@@ -100,7 +108,11 @@ export async function faults({ site, person }) {
 
   await form.getByLabel("Name").fill("Panel");
   await form.getByLabel("Host").fill("127.0.0.1");
-  await form.getByLabel("Port").fill("5902");
+  await form.getByLabel("Port", { exact: true }).fill("5902");
+  await form.getByRole("button", { name: "Save" }).click();
+  await fault("Password", /password/);
+
+  await form.getByLabel("Sign-in").selectOption("none");
   await form.getByRole("button", { name: "Save" }).click();
   await form.getByText(/already|taken|exists/).first().waitFor();
   await form.getByLabel("Name").fill("Panel 2");

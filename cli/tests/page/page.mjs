@@ -27,11 +27,9 @@ export async function addVnc(page, { name, port, password, viewOnly = false }) {
   await page.getByRole("button", { name: /^Add (endpoint|VNC)$/ }).first().click();
   const form = page.getByRole("dialog");
   await form.getByLabel("Name").fill(name);
-  await form.getByLabel("Port").fill(String(port));
-  if (password !== undefined) {
-    await form.getByLabel("Sign-in").selectOption("password");
-    await form.getByLabel("Password", { exact: true }).fill(password);
-  }
+  await form.getByLabel("Port", { exact: true }).fill(String(port));
+  await form.getByLabel("Sign-in").selectOption(password === undefined ? "none" : "password");
+  if (password !== undefined) await form.getByLabel("Password", { exact: true }).fill(password);
   if (viewOnly) await form.getByLabel(/^View only/).check();
   await form.getByRole("button", { name: "Save" }).click();
   await form.waitFor({ state: "detached" });
@@ -84,7 +82,7 @@ export async function clickAt(screen, x, y, options = {}) {
 }
 
 /** Waits until something is so. */
-export async function until(what, isSo, patienceMs = 60_000) {
+export async function until(what, isSo, patienceMs = 30_000) {
   const began = Date.now();
   while (!(await isSo())) {
     assert.ok(Date.now() - began < patienceMs, `not within ${patienceMs} ms: ${what}`);

@@ -20,7 +20,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 /** To end what hangs: nothing here takes more than a second or two on an idle machine. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 30_000;
 const CONSOLE_LINES = 40;
 
 const [file, name] = process.argv.slice(2);

@@ -51,6 +51,9 @@ pub struct IssueTicket {
     /// VNC: look only. The cloud passes no keys, pointer or clipboard on.
     #[serde(default)]
     pub view_only: bool,
+    /// A terminal: come back to this session, with the login that began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
 }
 
 /// A ticket for one connection, good once and for half a minute, together with the login that it was asked with.
@@ -102,6 +105,14 @@ pub enum ToViewer {
         /// The ping's number.
         id: u32,
     },
+    /// The connection is about to end because a limit is near; without a limit, it is no longer.
+    Countdown {
+        /// Which.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<SessionLimit>,
+        /// How long it still has.
+        seconds: u64,
+    },
     /// The last message: what ended the connection. The cloud closes with [`CLOSE_ENDED`] behind it.
     End {
         /// Why.
@@ -118,4 +129,16 @@ pub enum FromViewer {
         /// Any number.
         id: u32,
     },
+    /// The person wants to go on: idle time and total time begin anew.
+    Extend,
+}
+
+/// What a session has only so much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionLimit {
+    /// Time without a key or a click.
+    Idle,
+    /// Time at all.
+    Total,
 }

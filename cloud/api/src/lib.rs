@@ -29,16 +29,19 @@ mod error;
 mod people;
 mod record;
 mod secret;
+mod settings;
+mod terminal;
 mod token;
 
 pub use agent::{Challenge, Enrol, Enrolled, EnrolmentTicket, IssueEnrolmentToken, SUBPROTOCOL_TUNNEL};
 pub use browser::{
-    BrowserSession, CLOSE_ENDED, FromViewer, IssueTicket, LoginLink, PageInfo, Phase, SUBPROTOCOL_RFB, TICKET_PREFIX,
-    Ticket, ToViewer,
+    BrowserSession, CLOSE_ENDED, FromViewer, IssueTicket, LoginLink, PageInfo, Phase, SUBPROTOCOL_RFB, SessionLimit,
+    TICKET_PREFIX, Ticket, ToViewer,
 };
 pub use device::{Device, ExternalId, UpdateDevice};
 pub use endpoint::{
-    CreateEndpoint, Endpoint, EndpointTest, Protocol, SignIn, TestEndpoint, TestStep, TestedStep, UpdateEndpoint,
+    CreateEndpoint, Endpoint, EndpointTest, HostKey, Protocol, SignIn, TelnetBackspace, TelnetInterrupt, TelnetNewline,
+    TelnetOptions, TelnetWhen, TestEndpoint, TestStep, TestedStep, UpdateEndpoint,
 };
 pub use error::{ErrorCode, FieldError, Hop, Problem};
 pub use people::{
@@ -47,4 +50,9 @@ pub use people::{
 };
 pub use record::{AuditRecord, AuditVerdict, Change, Health, Operation, OperationStatus, Page, Session, SessionEnd};
 pub use secret::Secret;
+pub use settings::{Settings, UpdateSettings};
+pub use terminal::{
+    Answer, FromTerminal, Prompt, Question, SUBPROTOCOL_TERMINAL, TERMINAL_KEPT_SECONDS, TERMINAL_WINDOW_BYTES,
+    TerminalCommand, ToTerminal,
+};
 pub use token::{CloudTrust, EnrolmentToken, TokenError};

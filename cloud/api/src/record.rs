@@ -102,6 +102,8 @@ pub enum SessionEnd {
     Revoked,
     /// The cloud stopped, orderly or not.
     CloudStopped,
+    /// A limit of idle or total time was reached.
+    LimitReached,
 }
 
 impl SessionEnd {
@@ -115,6 +117,7 @@ impl SessionEnd {
             Self::OperatorLost => "operator-lost",
             Self::Revoked => "revoked",
             Self::CloudStopped => "cloud-stopped",
+            Self::LimitReached => "limit-reached",
         }
     }
 }

@@ -85,11 +85,21 @@ pub(super) async fn issue_ticket(
         let detail = format!("endpoint \"{}\" is {}: use `towline server`", endpoint.name, endpoint.protocol);
         return Err(Failure::new(ErrorCode::BadRequest, detail));
     };
+    if let Some(session_id) = &wish.session_id {
+        let found = caller.app.store.session(caller.tenant(), session_id).await?;
+        let is_own = found.is_some_and(|(session, user_id)| {
+            user_id == caller.visitor.user_id && session.endpoint_id == endpoint.id && session.ended_at.is_none()
+        });
+        if !is_own {
+            return Err(Failure::new(ErrorCode::SessionLost, "the terminal is no more"));
+        }
+    }
     let pass = Pass {
         token_hash: caller.token_hash.clone(),
         device_id: device.id,
         endpoint_id: endpoint.id,
         view_only: wish.view_only,
+        session_id: wish.session_id,
         subprotocol,
     };
     let tickets = &caller.app.tickets;

@@ -1,12 +1,14 @@
 //! Endpoints: what a device can reach, and the sealed secrets to sign in with.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-use towline_cloud_api::{Endpoint, Page, Protocol, SignIn};
+use towline_cloud_api::{Endpoint, HostKey, Page, Protocol, SignIn, TelnetOptions};
+use towline_ssh_bridge::keys::{Limits, PublicKey};
 
 use super::{Actor, Entry, Error, Store, Tenant, cut_page, unless_exists};
 use crate::{
     moment::{now_millis, rfc3339},
-    vault::Sealed,
+    vault::{Field, Sealed},
 };
 
 /// An endpoint as it is kept.
@@ -32,8 +34,38 @@ pub(super) fn protocol(word: &str) -> Result<Protocol, Error> {
     found.ok_or(Error::Damaged { what: "an endpoint's protocol" })
 }
 
+/// Endpoints `e`, as [`read`] reads them.
+macro_rules! select_endpoint {
+    ($rest:literal) => {
+        concat!(
+            "SELECT e.id, e.device_id, e.name, e.protocol, e.host, e.port, e.sign_in, e.view_only, e.user_name, e.public_key,
+                    e.host_keys, e.legacy_algorithms, e.telnet, e.revision, e.created_at,
+                    (SELECT COUNT(*) FROM credential c WHERE c.endpoint_id = e.id AND c.field = 'password') AS has_password
+             FROM endpoint e ",
+            $rest
+        )
+    };
+}
+
+/// Telnet's options as they are kept.
+#[derive(Serialize, Deserialize)]
+struct KeptTelnet {
+    version: u8,
+    options: TelnetOptions,
+}
+
+const TELNET_VERSION: u8 = 1;
+
 fn read(row: &SqliteRow) -> Result<StoredEndpoint, Error> {
     let sign_in: &str = row.try_get("sign_in")?;
+    let telnet = match row.try_get::<Option<&str>, _>("telnet")? {
+        None => None,
+        Some(text) => {
+            let kept = serde_json::from_str::<KeptTelnet>(text).ok().filter(|kept| kept.version == TELNET_VERSION);
+            Some(kept.ok_or(Error::Damaged { what: "an endpoint's Telnet options" })?.options)
+        }
+    };
+    let host_keys: &str = row.try_get("host_keys")?;
     let endpoint = Endpoint {
         id: row.try_get("id")?,
         device_id: row.try_get("device_id")?,
@@ -48,6 +80,11 @@ fn read(row: &SqliteRow) -> Result<StoredEndpoint, Error> {
             .ok_or(Error::Damaged { what: "an endpoint's sign-in" })?,
         view_only: row.try_get::<i64, _>("view_only")? != 0,
         has_password: row.try_get::<i64, _>("has_password")? != 0,
+        user: row.try_get("user_name")?,
+        public_key: row.try_get("public_key")?,
+        host_keys: host_keys.lines().filter_map(host_key).collect(),
+        legacy_algorithms: row.try_get::<i64, _>("legacy_algorithms")? != 0,
+        telnet,
         created_at: rfc3339(row.try_get("created_at")?),
     };
     Ok(StoredEndpoint { endpoint, revision: row.try_get("revision")? })
@@ -62,13 +99,10 @@ impl Store {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<Endpoint>, Error> {
-        let rows = sqlx::query(
-            "SELECT e.id, e.device_id, e.name, e.protocol, e.host, e.port, e.sign_in, e.view_only, e.revision, e.created_at,
-                    (SELECT COUNT(*) FROM credential c WHERE c.endpoint_id = e.id AND c.field = 'password') AS has_password
-             FROM endpoint e
-             WHERE e.tenant_id = $1 AND e.device_id = $2 AND (CAST($3 AS TEXT) IS NULL OR e.name > $3)
-             ORDER BY e.name LIMIT $4",
-        )
+        let rows = sqlx::query(select_endpoint!(
+            "WHERE e.tenant_id = $1 AND e.device_id = $2 AND (CAST($3 AS TEXT) IS NULL OR e.name > $3)
+             ORDER BY e.name LIMIT $4"
+        ))
         .bind(tenant.as_str())
         .bind(device_id)
         .bind(after)
@@ -87,33 +121,23 @@ impl Store {
         device_id: &str,
         endpoint_id: &str,
     ) -> Result<Option<StoredEndpoint>, Error> {
-        let row = sqlx::query(
-            "SELECT e.id, e.device_id, e.name, e.protocol, e.host, e.port, e.sign_in, e.view_only, e.revision, e.created_at,
-                    (SELECT COUNT(*) FROM credential c WHERE c.endpoint_id = e.id AND c.field = 'password') AS has_password
-             FROM endpoint e WHERE e.tenant_id = $1 AND e.device_id = $2 AND e.id = $3",
-        )
-        .bind(tenant.as_str())
-        .bind(device_id)
-        .bind(endpoint_id)
-        .fetch_optional(&self.reader)
-        .await?;
+        let row = sqlx::query(select_endpoint!("WHERE e.tenant_id = $1 AND e.device_id = $2 AND e.id = $3"))
+            .bind(tenant.as_str())
+            .bind(device_id)
+            .bind(endpoint_id)
+            .fetch_optional(&self.reader)
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
-    /// A sealed secret of an endpoint.
-    pub(crate) async fn credential(
-        &self,
-        tenant: &Tenant,
-        endpoint_id: &str,
-        field: &str,
-    ) -> Result<Option<String>, Error> {
-        let row = sqlx::query("SELECT sealed FROM credential WHERE tenant_id = $1 AND endpoint_id = $2 AND field = $3")
+    /// The sealed secrets of an endpoint: field and text.
+    pub(crate) async fn credentials(&self, tenant: &Tenant, endpoint_id: &str) -> Result<Vec<(String, String)>, Error> {
+        let rows = sqlx::query("SELECT field, sealed FROM credential WHERE tenant_id = $1 AND endpoint_id = $2")
             .bind(tenant.as_str())
             .bind(endpoint_id)
-            .bind(field)
-            .fetch_optional(&self.reader)
+            .fetch_all(&self.reader)
             .await?;
-        Ok(row.map(|row| row.try_get("sealed")).transpose()?)
+        rows.iter().map(|row| Ok((row.try_get("field")?, row.try_get("sealed")?))).collect()
     }
 
     /// Makes an endpoint; says no if the device is gone by now.
@@ -134,8 +158,9 @@ impl Store {
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO endpoint (id, tenant_id, device_id, name, protocol, host, port, sign_in, view_only, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            "INSERT INTO endpoint (id, tenant_id, device_id, name, protocol, host, port, sign_in, view_only, created_at,
+                                   user_name, public_key, host_keys, legacy_algorithms, telnet)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(&new.id)
         .bind(tenant.as_str())
@@ -147,6 +172,11 @@ impl Store {
         .bind(new.sign_in.as_str())
         .bind(i64::from(new.view_only))
         .bind(now_millis())
+        .bind(&new.user)
+        .bind(&new.public_key)
+        .bind(host_key_lines(new))
+        .bind(i64::from(new.legacy_algorithms))
+        .bind(kept_telnet(new)?)
         .execute(&mut *change)
         .await
         .map_err(|error| unless_exists(error, "endpoint", &new.name))?;
@@ -168,7 +198,8 @@ impl Store {
         let EndpointChange { before, now, secrets, is_another } = update;
         let mut change = self.begin().await?;
         let done = sqlx::query(
-            "UPDATE endpoint SET name = $1, host = $2, port = $3, sign_in = $4, view_only = $5, revision = revision + $6
+            "UPDATE endpoint SET name = $1, host = $2, port = $3, sign_in = $4, view_only = $5, revision = revision + $6,
+                    user_name = $11, public_key = $12, host_keys = $13, legacy_algorithms = $14, telnet = $15
              WHERE tenant_id = $7 AND device_id = $8 AND id = $9 AND revision = $10",
         )
         .bind(&now.name)
@@ -181,6 +212,11 @@ impl Store {
         .bind(&now.device_id)
         .bind(&now.id)
         .bind(before.revision)
+        .bind(&now.user)
+        .bind(&now.public_key)
+        .bind(host_key_lines(now))
+        .bind(i64::from(now.legacy_algorithms))
+        .bind(kept_telnet(now)?)
         .execute(&mut *change)
         .await
         .map_err(|error| unless_exists(error, "endpoint", &now.name))?;
@@ -196,7 +232,9 @@ impl Store {
                 None => Ok(false),
             };
         }
-        if now.sign_in != before.endpoint.sign_in {
+        // Another way to sign in, or another key, whose passphrase the old one's is not.
+        let has_new_key = secrets.iter().any(|secret| secret.field == Field::PrivateKey);
+        if now.sign_in != before.endpoint.sign_in || has_new_key {
             sqlx::query("DELETE FROM credential WHERE tenant_id = $1 AND endpoint_id = $2")
                 .bind(tenant.as_str())
                 .bind(&now.id)
@@ -209,6 +247,34 @@ impl Store {
         self.append(&mut change, tenant, entry).await?;
         change.commit().await?;
         Ok(true)
+    }
+
+    /// Keeps a host key with an endpoint that has none, or not this one. Connections that rest on the endpoint go on.
+    pub(crate) async fn add_host_key(
+        &self,
+        tenant: &Tenant,
+        actor: &Actor,
+        endpoint: &Endpoint,
+        key: &HostKey,
+    ) -> Result<(), Error> {
+        let mut change = self.begin().await?;
+        let done = sqlx::query(
+            "UPDATE endpoint SET host_keys = CASE WHEN host_keys = '' THEN $1 ELSE host_keys || $2 || $1 END
+             WHERE tenant_id = $3 AND id = $4 AND host_keys = $5",
+        )
+        .bind(&key.key)
+        .bind("\n")
+        .bind(tenant.as_str())
+        .bind(&endpoint.id)
+        .bind(host_key_lines(endpoint))
+        .execute(&mut *change)
+        .await?;
+        if done.rows_affected() > 0 {
+            let detail = format!("{} host key {} kept", endpoint.name, key.fingerprint);
+            let entry = Entry::ok(actor, "endpoint.host-key", object(&endpoint.device_id, &endpoint.id)).detail(detail);
+            self.append(&mut change, tenant, entry).await?;
+        }
+        Ok(change.commit().await?)
     }
 
     /// Removes an endpoint; says whether there was one.
@@ -236,6 +302,21 @@ impl Store {
     }
 }
 
+/// A line that is kept as a host key.
+fn host_key(line: &str) -> Option<HostKey> {
+    let key = PublicKey::decode(line.as_bytes(), &Limits::default()).ok()?;
+    Some(HostKey { key: line.to_owned(), fingerprint: key.fingerprint().to_string() })
+}
+
+fn host_key_lines(endpoint: &Endpoint) -> String {
+    endpoint.host_keys.iter().map(|key| key.key.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+fn kept_telnet(endpoint: &Endpoint) -> Result<Option<String>, Error> {
+    let kept = |options| serde_json::to_string(&KeptTelnet { version: TELNET_VERSION, options });
+    Ok(endpoint.telnet.clone().map(kept).transpose()?)
+}
+
 async fn put_secrets(
     change: &mut SqliteConnection,
     tenant: &Tenant,
@@ -260,13 +341,22 @@ async fn put_secrets(
 
 /// An endpoint as the audit tells it: everything but the secrets, of which it names the fields that were set.
 fn described(endpoint: &Endpoint, secrets: &[Sealed]) -> String {
-    let Endpoint { name, protocol, host, port, sign_in, view_only, .. } = endpoint;
+    let Endpoint { name, protocol, host, port, sign_in, view_only, user, host_keys, legacy_algorithms, .. } = endpoint;
     let mut text = format!("{name} {protocol} {host}:{port}");
     if *sign_in != SignIn::None {
         text += &format!(", sign-in {}", sign_in.as_str());
     }
     if *view_only {
         text += ", view only";
+    }
+    if let Some(user) = user {
+        text += &format!(", user {user}");
+    }
+    for key in host_keys {
+        text += &format!(", host key {}", key.fingerprint);
+    }
+    if *legacy_algorithms {
+        text += ", legacy algorithms";
     }
     for secret in secrets {
         text += &format!(", {} set", secret.field.as_str());

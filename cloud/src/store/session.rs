@@ -12,7 +12,7 @@ use crate::{
     random,
 };
 
-const ENDS: [SessionEnd; 7] = [
+const ENDS: [SessionEnd; 8] = [
     SessionEnd::Finished,
     SessionEnd::OperatorClosed,
     SessionEnd::TargetClosed,
@@ -20,6 +20,7 @@ const ENDS: [SessionEnd; 7] = [
     SessionEnd::OperatorLost,
     SessionEnd::Revoked,
     SessionEnd::CloudStopped,
+    SessionEnd::LimitReached,
 ];
 
 /// A connection that the device has made, about to be joined to the operator.

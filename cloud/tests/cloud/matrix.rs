@@ -181,6 +181,7 @@ fn plan(route: &Route, objects: &Objects) -> (Option<Value>, &'static [&'static 
             });
             (Some(body), good)
         }
+        "settings.update" => (Some(json!({"idle_limit_seconds": 900})), good),
         "device.update" => (Some(json!({"name": name})), good),
         "enrolment-token.create" => (Some(json!({"name": name})), good),
         "endpoint.create" => {
@@ -237,6 +238,7 @@ fn plan(route: &Route, objects: &Objects) -> (Option<Value>, &'static [&'static 
         | "session.list"
         | "session.show"
         | "session.kill"
+        | "settings.show"
         | "audit.list"
         | "audit.verify"
         | "audit.export"

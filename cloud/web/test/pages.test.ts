@@ -121,9 +121,9 @@ test("the reason is who ended it, else what did, else why it failed", () => {
   const ended = { ...session, end: "revoked" as const, ended_at: "2026-11-25T12:00:01Z" };
   assert.equal(
     reason({ operation: operation("2"), session: { ...ended, end_detail: "ended by max" } }, "pump-7"),
-    "ended by max",
+    "Ended by max.",
   );
-  assert.equal(reason({ operation: operation("2"), session: ended }, "pump-7"), "Ended by the cloud");
+  assert.equal(reason({ operation: operation("2"), session: ended }, "pump-7"), "Ended by the cloud.");
   assert.match(
     reason({ operation: operation("1", { status: "FAILED", failure: "device-offline" }) }, "pump-7"),
     /pump-7 was offline/,

@@ -71,7 +71,7 @@ pub(super) fn offered(known: &[PublicKey], legacy: bool) -> Preferred {
         cipher.sort_by_key(|name| *name != cipher::AES_256_GCM && *name != cipher::AES_128_GCM);
     }
     // The types that are known come first: a server with several keys then shows one that can be compared.
-    key.sort_by_key(|algorithm| !known.iter().any(|known| known.algorithm() == type_name(algorithm)));
+    key.sort_by_key(|algorithm| !known.iter().any(|known| known.algorithm().name() == type_name(algorithm)));
     Preferred {
         kex: Cow::Owned(kex),
         key: Cow::Owned(key),

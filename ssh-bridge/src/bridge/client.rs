@@ -17,7 +17,10 @@ use super::{
     question::{HostKeyQuestion, Verdict},
     text,
 };
-use crate::{Config, keys::PublicKey};
+use crate::{
+    Config,
+    keys::{Algorithm, Limits, PublicKey},
+};
 
 /// What became known of the server on the way.
 #[derive(Debug, Default)]
@@ -97,12 +100,9 @@ impl client::Handler for Client {
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Failure> {
         let blob = shown.public_key().to_bytes().map_err(|error| Failure(malformed(error)))?;
-        let offered = PublicKey::from_blob(&blob).map_err(|error| Failure(malformed(error)))?;
-        match offered.rsa_bits() {
-            Some(bits) if bits < MIN_RSA_BITS && !self.legacy => {
-                return Err(Failure(Error::WeakKey { whose: KeyOwner::Host, bits }));
-            }
-            _ => {}
+        let offered = PublicKey::from_blob(&blob, &Limits::default()).map_err(|error| Failure(malformed(error)))?;
+        if !self.legacy {
+            refuse_if_weak(&offered, KeyOwner::Host).map_err(Failure)?;
         }
         let verdict = Verdict::of(&offered, &self.known);
         if verdict != Verdict::Known && !self.is_accepted(&offered, verdict).await {
@@ -223,7 +223,14 @@ impl client::Handler for Client {
 }
 
 /// RSA below this proves nothing any more.
-pub(super) const MIN_RSA_BITS: usize = 2048;
+const MIN_RSA_BITS: u64 = 2048;
+
+pub(super) fn refuse_if_weak(key: &PublicKey, whose: KeyOwner) -> Result<(), Error> {
+    match key.bits() {
+        Some(bits) if *key.algorithm() == Algorithm::Rsa && bits < MIN_RSA_BITS => Err(Error::WeakKey { whose, bits }),
+        _ => Ok(()),
+    }
+}
 
 pub(super) fn malformed(reason: impl ToString) -> Error {
     Error::Malformed { reason: text::printable(&reason.to_string(), 256) }

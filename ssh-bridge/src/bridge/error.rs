@@ -53,7 +53,7 @@ pub enum Error {
         /// Whose key.
         whose: KeyOwner,
         /// Its size.
-        bits: usize,
+        bits: u64,
     },
     /// The private key could not be used.
     #[error(transparent)]

@@ -9,6 +9,9 @@
 //! The gate is below SSH, where reading stops and nothing else: russh's loop never waits for the caller, so keystrokes,
 //! resizes and signals go out while the output stands still. (SSH's own window would not do: russh gives it back when
 //! data arrives, not when it is taken.)
+//!
+//! One thing does wait: when keys are exchanged anew (once a gigabyte or hour) while the gate is closed, russh sends
+//! nothing until the caller takes output and lets the server's part of the exchange in.
 
 use std::{
     collections::VecDeque,
@@ -285,5 +288,74 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gated<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.get_mut().poll_writing(context, |stream, context| Pin::new(stream).poll_shutdown(context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const MAX_HELD_BYTES: usize = 8 * 1024;
+
+    fn next(flow: &Flow) -> Option<Event> {
+        match flow.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(event)) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn small_pieces_of_one_output_are_joined() {
+        let flow = Flow::new(MAX_HELD_BYTES);
+        for _ in 0..100 {
+            flow.push_data(Output::Standard, b"a");
+        }
+        flow.push_data(Output::Error, b"b");
+
+        assert!(matches!(next(&flow), Some(Event::Output(bytes)) if *bytes == [b'a'; 100]));
+        assert!(matches!(next(&flow), Some(Event::ErrorOutput(bytes)) if *bytes == [b'b']));
+    }
+
+    #[test]
+    fn pieces_that_cannot_be_joined_are_charged_for_what_they_cost() {
+        let flow = Flow::new(MAX_HELD_BYTES);
+        let mut pushed = 0;
+        while !flow.liveness().1 {
+            flow.push_data(if pushed % 2 == 0 { Output::Standard } else { Output::Error }, b"x");
+            pushed += 1;
+        }
+        assert!(pushed <= MAX_HELD_BYTES / PIECE_COST_BYTES, "{pushed}");
+    }
+
+    #[tokio::test]
+    async fn the_stream_stands_still_while_too_much_waits_and_writing_goes_on() {
+        let flow = Arc::new(Flow::new(MAX_HELD_BYTES));
+        let (near, mut far) = duplex(64);
+        let mut gated = Gated::new(near, flow.clone());
+        far.write_all(b"SSH-2.0-x\r\n").await.unwrap();
+        let mut line = [0; 11];
+        gated.read_exact(&mut line).await.unwrap();
+
+        flow.push_data(Output::Standard, &[0; MAX_HELD_BYTES / 2]);
+        flow.push_data(Output::Standard, &[0; MAX_HELD_BYTES / 2]);
+        far.write_all(b"later").await.unwrap();
+        let mut later = [0; 5];
+        tokio::select! {
+            biased;
+            _ = gated.read_exact(&mut later) => panic!("the gate is open"),
+            () = std::future::ready(()) => {}
+        }
+        gated.write_all(b"key").await.unwrap();
+        far.read_exact(&mut [0; 3]).await.unwrap();
+
+        while flow.liveness().1 {
+            next(&flow);
+        }
+        gated.read_exact(&mut later).await.unwrap();
+        assert_eq!(&later, b"later");
     }
 }

@@ -236,27 +236,31 @@ fn ready(flow: &Flow, facts: &Mutex<Facts>, signed_in_with: Vec<String>) -> Resu
 
 /// From the channel to the caller. Never waits for the caller, so that russh never waits for this.
 async fn pass_output(output: &mut ChannelReadHalf, flow: &Flow) -> Result<(), Error> {
+    // Servers tell the program's end as soon as it is there, often before the last of its output.
+    let mut exit = None;
     loop {
         match output.wait().await {
             Some(ChannelMsg::Data { data }) => flow.push_data(Output::Standard, &data),
             Some(ChannelMsg::ExtendedData { data, ext: 1 }) => flow.push_data(Output::Error, &data),
-            Some(ChannelMsg::ExitStatus { exit_status }) => flow.push_event(Event::Exit(Exit::Status(exit_status))),
+            Some(ChannelMsg::ExitStatus { exit_status }) => exit = Some(Exit::Status(exit_status)),
             Some(ChannelMsg::ExitSignal { signal_name, core_dumped, error_message, .. }) => {
-                flow.push_event(Event::Exit(Exit::Signal {
-                    signal: signal_of(signal_name),
-                    core_dumped,
-                    message: text::printable(&error_message, 256),
-                }));
+                let message = text::printable(&error_message, 256);
+                exit = Some(Exit::Signal { signal: signal_of(signal_name), core_dumped, message });
             }
-            Some(ChannelMsg::Close) => return Ok(()),
+            Some(ChannelMsg::Close) => break,
             Some(_) => {}
+            // Small servers end the connection with the program.
+            None if exit.is_some() => break,
             None => {
-                return Err(flow
-                    .known_fault()
-                    .unwrap_or(Error::ConnectionLost { reason: "it ended before the program did".into() }));
+                let lost = Error::ConnectionLost { reason: "it ended before the program did".into() };
+                return Err(flow.known_fault().unwrap_or(lost));
             }
         }
     }
+    if let Some(exit) = exit {
+        flow.push_event(Event::Exit(exit));
+    }
+    Ok(())
 }
 
 /// From the caller to the program. When nobody can or wants to send any more, there is still output.

@@ -7,16 +7,18 @@
 //!                └──── refused, or accepted in part ◄────────────┘
 //! ```
 
+use std::sync::Arc;
+
 use russh::{
     MethodKind,
     client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Response},
-    keys::HashAlg,
+    keys::{HashAlg, PrivateKeyWithHashAlg},
 };
 use tokio::sync::oneshot;
 
 use super::{
     Event,
-    client::{Client, MIN_RSA_BITS, malformed},
+    client::{Client, malformed, refuse_if_weak},
     error::{Error, KeyOwner},
     flow::Flow,
     question::{PassphraseQuestion, PasswordQuestion, Prompt, PromptsQuestion},
@@ -25,7 +27,7 @@ use super::{
 };
 use crate::{
     Config, Credential,
-    keys::{self, PrivateKey},
+    keys::{self, Algorithm, PrivateKey},
     secret::Secret,
 };
 
@@ -157,10 +159,10 @@ impl<'a> SignIn<'a> {
     async fn key(&mut self, key: PrivateKey, methods: Vec<MethodKind>) -> Result<(MethodKind, Outcome), Error> {
         let legacy = self.config.legacy_algorithms;
         let mut hashes = vec![None];
-        if let Some(bits) = key.public_key()?.rsa_bits() {
-            if bits < MIN_RSA_BITS && !legacy {
-                return Err(Error::WeakKey { whose: KeyOwner::User, bits });
-            }
+        if !legacy {
+            refuse_if_weak(key.public_key(), KeyOwner::User)?;
+        }
+        if *key.public_key().algorithm() == Algorithm::Rsa {
             let best = self.handle.best_supported_rsa_hash();
             hashes = match step(self.flow, &self.config.limits, STEP, best).await? {
                 Some(Some(hash)) => vec![Some(hash)],
@@ -171,9 +173,11 @@ impl<'a> SignIn<'a> {
                 Some(None) => Vec::new(),
             };
         }
+        let key = Arc::new(key.to_russh()?);
         let mut outcome = Outcome::More { methods, partial: false };
         for hash in hashes {
-            let attempt = self.handle.authenticate_publickey(&self.config.user, key.signs_with(hash));
+            let attempt =
+                self.handle.authenticate_publickey(&self.config.user, PrivateKeyWithHashAlg::new(key.clone(), hash));
             outcome = step(self.flow, &self.config.limits, STEP, attempt).await?.into();
             if matches!(outcome, Outcome::In | Outcome::More { partial: true, .. }) {
                 break;
@@ -189,7 +193,8 @@ impl<'a> SignIn<'a> {
             let (text, given) = (text.clone(), passphrase.take());
             // Slow on purpose of whoever encrypted it.
             let opened = tokio::task::spawn_blocking(move || {
-                PrivateKey::parse(text.expose(), given.as_ref().map(Secret::expose))
+                let passphrase = given.as_ref().map(|given: &Secret| given.expose().as_bytes());
+                PrivateKey::decode(text.expose().as_bytes(), passphrase, &keys::Limits::default())
             });
             let error = match opened.await {
                 Ok(Ok(key)) => return Ok(key),

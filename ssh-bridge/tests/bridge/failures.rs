@@ -177,7 +177,7 @@ async fn a_server_that_stands_still_is_found_out() {
     let server = Server::openssh(&[]);
     let mut config = server.config();
     config.program = Program::Command("cat".into());
-    config.keep_alive = KeepAlive { interval: Duration::from_millis(20), max_unanswered: 2 };
+    config.keep_alive = KeepAlive { interval: Duration::from_secs(1), max_unanswered: 3 };
     let mut operator = Operator::connect(server.dial(), config);
     operator.ready().await;
     operator.send(b"still here\n").await;

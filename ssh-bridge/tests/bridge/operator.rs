@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use towline_ssh_bridge::{Bridge, Config, Error, Event, Events, Exit, Program, Ready};
 
 /// Liveness only: nothing here takes a tenth of it.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("{what} takes too long"))
@@ -71,7 +71,8 @@ impl Operator {
             match self.next().await {
                 Ok(Some(Event::Output(bytes))) => self.screen.extend_from_slice(&bytes),
                 other => {
-                    panic!("{other:?} instead of {}, after {}", mark.escape_ascii(), self.screen.escape_ascii())
+                    let last = self.screen.get(self.screen.len().saturating_sub(200)..).unwrap_or_default();
+                    panic!("{other:?} instead of {}, after {}", mark.escape_ascii(), last.escape_ascii())
                 }
             }
         }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::net::UnixStream;
 use towline_ssh_bridge::{Config, Credential, Secret, keys::PublicKey};
 
-use crate::operator::soon;
+use crate::operator::{DEADLINE, soon};
 
 pub(crate) const USER: &str = "operator";
 pub(crate) const PASSWORD: &str = "right password";
@@ -145,6 +145,7 @@ impl Server {
     pub(crate) fn config(&self) -> Config {
         let mut config = Config::new(USER);
         config.credentials = vec![Credential::Password(Secret::from(PASSWORD))];
+        config.limits.max_step = DEADLINE;
         if self.program.ends_with("sshd") {
             config.host_keys = vec![self.host_key()];
         }

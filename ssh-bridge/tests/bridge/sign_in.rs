@@ -7,6 +7,10 @@ use crate::{
     server::{PASSWORD, Server, USER},
 };
 
+fn opened(text: &str) -> keys::PrivateKey {
+    keys::PrivateKey::decode(text.as_bytes(), None, &keys::Limits::default()).unwrap()
+}
+
 #[tokio::test]
 async fn a_stored_password_opens_a_shell() {
     let server = Server::openssh(&[]);
@@ -80,7 +84,7 @@ async fn each_kind_of_key_opens_the_door() {
         let server = Server::openssh(&["PasswordAuthentication no"]);
         let text = server.authorize(&[kind, &["-N", ""]].concat());
         let mut config = command(server.config(), "true", false);
-        config.credentials = vec![Credential::Key(keys::PrivateKey::parse(&text, None).unwrap())];
+        config.credentials = vec![Credential::Key(opened(&text))];
         let mut operator = Operator::connect(server.dial(), config);
 
         assert_eq!(operator.ready().await.signed_in_with, ["publickey"], "{kind:?}");
@@ -92,8 +96,8 @@ async fn each_kind_of_key_opens_the_door() {
 async fn a_key_that_is_refused_gives_way_to_the_password() {
     let server = Server::openssh(&[]);
     let mut config = command(server.config(), "true", false);
-    let stranger = keys::PrivateKey::generate(keys::KeyKind::EcdsaP256).unwrap();
-    config.credentials.insert(0, Credential::Key(stranger));
+    let stranger = Server::openssh(&[]).user_key();
+    config.credentials.insert(0, Credential::KeyText(stranger.into()));
     let mut operator = Operator::connect(server.dial(), config);
 
     assert_eq!(operator.ready().await.signed_in_with, ["password"]);
@@ -245,7 +249,7 @@ async fn no_secret_shows_in_debug_output() {
     let server = Server::openssh(&[]);
     let mut config = server.config();
     config.credentials.push(Credential::KeyText(server.user_key().into()));
-    config.credentials.push(Credential::Key(keys::PrivateKey::parse(&server.user_key(), None).unwrap()));
+    config.credentials.push(Credential::Key(opened(&server.user_key())));
 
     let shown = format!("{config:?}");
     assert!(!shown.contains(PASSWORD) && !shown.contains("PRIVATE KEY"), "{shown}");

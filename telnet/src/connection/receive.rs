@@ -1,18 +1,14 @@
 //! What comes in: tokens change state, and become events.
 
-use alloc::{
-    collections::VecDeque,
-    string::{String, ToString},
-};
+use alloc::string::{String, ToString};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
-use super::{
-    Config, Event,
-    transmit::{Output, Slots},
-};
+#[cfg(feature = "mccp")]
+use super::compression::Compression;
+use super::{Config, Event, output::Output, transmit::Slots};
 use crate::{
-    Change, Command, Error, Limits, Negotiator, OptionCode, QState, Side, Subnegotiation, Token, Verb,
+    Change, Command, Error, Limits, Negotiator, OptionCode, QState, Side, Subnegotiation, Verb,
     newline::Folder,
     option::{
         charset::Charset,
@@ -28,10 +24,8 @@ use crate::{
 
 /// A slice shorter than this part of its chunk is copied, so that whoever keeps it does not keep the whole chunk.
 const COPIED_BELOW: usize = 32;
-
-fn is_small(length: usize, chunk_bytes: usize) -> bool {
-    length.saturating_mul(COPIED_BELOW) < chunk_bytes
-}
+/// Copies share buffers of this length: a copy keeps no more than that.
+const COPIES_BYTES: usize = 1024;
 
 /// Everything but the bytes that came: what the parser's tokens act on.
 #[derive(Debug)]
@@ -44,10 +38,9 @@ pub(super) struct Receiver {
     folder: Folder,
     /// Data whose newlines have not been looked at.
     data: Bytes,
-    /// It keeps no chunk in memory.
-    data_is_copy: bool,
-    /// INVARIANT: at most two, those of one token.
-    events: VecDeque<Event>,
+    /// How much memory `data` keeps.
+    data_chunk_bytes: usize,
+    copies: BytesMut,
     pub(super) in_synch: bool,
     /// Marks that the peer has not come to.
     pub(super) timing_marks: u32,
@@ -62,6 +55,8 @@ pub(super) struct Receiver {
     pub(super) linemode: Option<Mode>,
     pub(super) keys: Table,
     pub(super) charset: Option<String>,
+    #[cfg(feature = "mccp")]
+    pub(super) compression: Compression,
 }
 
 impl Receiver {
@@ -70,14 +65,20 @@ impl Receiver {
         if config.window.is_none() {
             policy.local.remove(OptionCode::NAWS);
         }
+        for option in [OptionCode::MCCP1, OptionCode::MCCP2, OptionCode::MCCP3] {
+            if !can_be_kept(option) {
+                policy.local.remove(option);
+                policy.remote.remove(option);
+            }
+        }
         Self {
             negotiator: Negotiator::new(policy, &limits),
             output: Output::default(),
             slots: Slots::default(),
             folder: Folder::new(config.incoming),
             data: Bytes::new(),
-            data_is_copy: false,
-            events: VecDeque::new(),
+            data_chunk_bytes: 0,
+            copies: BytesMut::new(),
             in_synch: false,
             timing_marks: 0,
             cycle: Cycle::new(config.terminal_types.clone()),
@@ -89,6 +90,8 @@ impl Receiver {
             linemode: None,
             keys: Table::new(&config.special_characters),
             charset: None,
+            #[cfg(feature = "mccp")]
+            compression: Compression::default(),
             config,
             limits,
         }
@@ -99,7 +102,7 @@ impl Receiver {
             return;
         }
         for (side, options) in [(Side::Local, self.config.offer), (Side::Remote, self.config.ask)] {
-            for option in options.iter() {
+            for option in options.iter().filter(|option| can_be_kept(*option)) {
                 if side == Side::Local && option == OptionCode::NAWS && self.config.window.is_none() {
                     self.window_was_asked = true;
                     continue;
@@ -110,98 +113,102 @@ impl Receiver {
         }
     }
 
+    #[inline]
     pub(super) fn say(&mut self, option: OptionCode, verb: Option<Verb>) {
         if let Some(verb) = verb {
             self.output.negotiation(verb, option);
         }
     }
 
-    /// Whether more input would make more answers than may wait.
-    pub(super) fn is_congested(&self) -> bool {
-        self.output.said_bytes >= self.limits.max_unsent_answer_bytes
+    /// Whether no more input is looked at: it would make more answers than may wait, or it is TLS.
+    #[inline]
+    pub(super) fn is_stopped(&self) -> bool {
+        self.tls_follows || self.output.said_bytes >= self.limits.max_unsent_answer_bytes
     }
 
     /// What of the last token has not been handed out.
-    pub(super) fn next_event(&mut self, chunk_bytes: usize) -> Option<Event> {
-        if !self.data.is_empty() {
-            let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
-            if let Some(piece) = self.folder.take(&mut self.data, binary) {
-                let is_copied = self.data_is_copy || !is_small(piece.len(), chunk_bytes);
-                return Some(Event::Data(if is_copied { piece } else { Bytes::copy_from_slice(&piece) }));
-            }
+    #[inline]
+    pub(super) fn next_data(&mut self) -> Option<Bytes> {
+        if self.data.is_empty() {
+            return None;
         }
-        self.events.pop_front()
+        let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
+        let piece = self.folder.take(&mut self.data, binary)?;
+        match is_small(piece.len(), self.data_chunk_bytes) {
+            true => Some(self.copy(&piece)),
+            false => Some(piece),
+        }
     }
 
-    /// Takes data off the front of a chunk.
+    /// Takes data off the front of a chunk. Its newlines are for [`Receiver::next_data`].
+    #[inline]
     pub(super) fn hold_data(&mut self, chunk: &mut Bytes, length: usize, chunk_bytes: usize) {
-        self.data_is_copy = is_small(length, chunk_bytes);
+        self.negotiator.data_passed();
         let length = length.min(chunk.len());
-        self.data = match chunk.get(..length) {
-            Some(data) if self.data_is_copy => {
-                let data = Bytes::copy_from_slice(data);
-                chunk.advance(length);
-                data
-            }
-            _ => chunk.split_to(length),
-        };
+        if self.in_synch {
+            chunk.advance(length);
+        } else if is_small(length, chunk_bytes) {
+            self.data = self.copy(chunk.get(..length).unwrap_or_default());
+            self.data_chunk_bytes = 0;
+            chunk.advance(length);
+        } else {
+            self.data = chunk.split_to(length);
+            self.data_chunk_bytes = chunk_bytes;
+        }
     }
 
-    /// Acts on a token; returns how many bytes of data it has.
-    pub(super) fn receive(&mut self, token: Option<Token<'_>>) -> usize {
-        match token {
-            None => {}
-            Some(Token::Data(data)) => {
-                self.negotiator.data_passed();
-                if !self.in_synch {
-                    return data.len();
-                }
-            }
-            Some(Token::Command(Command::DM)) => {
-                self.in_synch = false;
-                self.events.push_back(Event::DataMark);
-            }
-            Some(Token::Command(command)) => self.events.push_back(Event::Command(command)),
-            Some(Token::Negotiation { verb, option: OptionCode::TIMING_MARK }) => self.timing_mark(verb),
-            Some(Token::Negotiation { verb, option }) => self.negotiation(verb, option),
-            Some(Token::Subnegotiation { option, payload }) => self.subnegotiation(option, payload),
-            Some(Token::Spoilt { option, error }) => self.events.push_back(Event::Faulty { option, error }),
+    fn copy(&mut self, data: &[u8]) -> Bytes {
+        if self.copies.capacity() < data.len() {
+            self.copies.reserve(data.len().max(COPIES_BYTES));
         }
-        0
+        self.copies.extend_from_slice(data);
+        self.copies.split().freeze()
+    }
+
+    pub(super) fn command(&mut self, command: Command) -> Event {
+        match command {
+            Command::DM => {
+                self.in_synch = false;
+                Event::DataMark
+            }
+            command => Event::Command(command),
+        }
     }
 
     /// Not an option that can be on: each DO is a question, each WILL or WONT an answer, and both say "I am here". RFC 860.
-    fn timing_mark(&mut self, verb: Verb) {
+    pub(super) fn timing_mark(&mut self, verb: Verb) -> Option<Event> {
         match verb {
             Verb::Do => {
                 let is_allowed = self.config.policy.local.contains(OptionCode::TIMING_MARK);
                 let answer = if is_allowed { Verb::Will } else { Verb::Wont };
                 self.output.negotiation(answer, OptionCode::TIMING_MARK);
-                self.events.push_back(Event::TimingMarkAsked);
+                Some(Event::TimingMarkAsked)
             }
             Verb::Will | Verb::Wont if self.timing_marks > 0 => {
                 self.timing_marks -= 1;
-                self.events.push_back(Event::TimingMarkReached { done: verb == Verb::Will });
+                Some(Event::TimingMarkReached { done: verb == Verb::Will })
             }
             // An answer without a question needs none.
-            Verb::Will | Verb::Wont | Verb::Dont => {}
+            Verb::Will | Verb::Wont | Verb::Dont => None,
         }
     }
 
-    fn negotiation(&mut self, verb: Verb, option: OptionCode) {
+    /// What the peer said about any other option, and what changed by it.
+    #[inline]
+    pub(super) fn negotiation(&mut self, verb: Verb, option: OptionCode) -> Option<(Change, Side)> {
         let side = match verb {
             Verb::Will | Verb::Wont => Side::Remote,
             Verb::Do | Verb::Dont => Side::Local,
         };
         let outcome = self.negotiator.receive(verb, option);
         self.say(option, outcome.reply);
-        let Some(change) = outcome.change else { return };
-        self.events.push_back(match change {
-            Change::Enabled => Event::Enabled { side, option },
-            Change::Disabled => Event::Disabled { side, option },
-            Change::Refused => Event::Refused { side, option },
-            Change::Declined => Event::Declined { side, option },
-        });
+        let change = outcome.change?;
+        self.changed(change, side, option);
+        Some((change, side))
+    }
+
+    /// What else follows from a change.
+    fn changed(&mut self, change: Change, side: Side, option: OptionCode) {
         match (change, side) {
             (Change::Enabled, Side::Local) => self.enabled_here(option),
             (Change::Enabled, Side::Remote) => self.enabled_there(option),
@@ -210,12 +217,14 @@ impl Receiver {
             (Change::Disabled, Side::Local) if option == OptionCode::NAWS => self.told_window = None,
             _ => {}
         }
+        #[cfg(feature = "mccp")]
+        self.compression_changed(change, side, option);
     }
 
     fn enabled_here(&mut self, option: OptionCode) {
         match option {
             OptionCode::NAWS => self.slots.window = true,
-            OptionCode::TERMINAL_TYPE => self.cycle = Cycle::new(self.config.terminal_types.clone()),
+            OptionCode::TERMINAL_TYPE => self.cycle.restart(),
             OptionCode::LINEMODE => {
                 let keys = self.keys.supported();
                 if !keys.is_empty() {
@@ -244,19 +253,18 @@ impl Receiver {
         self.output.subnegotiation(&question);
     }
 
-    fn subnegotiation(&mut self, option: OptionCode, payload: &[u8]) {
+    pub(super) fn subnegotiation(&mut self, option: OptionCode, payload: &[u8]) -> Event {
         let expected = |side| matches!(self.negotiator.state(side, option), QState::Yes | QState::WantYes);
         if !Side::ALL.into_iter().any(expected) {
             let error = Error::Malformed { what: "subnegotiation", reason: "its option is off" };
-            self.events.push_back(Event::Faulty { option: Some(option), error });
-            return;
+            return Event::Faulty { option: Some(option), error };
         }
         match Subnegotiation::decode(option, payload, &self.limits) {
             Ok(subnegotiation) => {
                 self.answer(&subnegotiation);
-                self.events.push_back(Event::Subnegotiation(subnegotiation));
+                Event::Subnegotiation(subnegotiation)
             }
-            Err(error) => self.events.push_back(Event::Faulty { option: Some(option), error }),
+            Err(error) => Event::Faulty { option: Some(option), error },
         }
     }
 
@@ -292,6 +300,8 @@ impl Receiver {
             }
             Subnegotiation::Linemode(linemode) => self.linemode(linemode, here),
             Subnegotiation::StartTls(_) => self.tls_follows = true,
+            #[cfg(feature = "mccp")]
+            Subnegotiation::Other { option, .. } => self.compression.follows = self.is_compressed_by_peer(*option),
             _ => {}
         }
     }
@@ -324,5 +334,43 @@ impl Receiver {
             }
         };
         self.output.subnegotiation(&Subnegotiation::Linemode(answer));
+    }
+
+    /// MCCP2 is the server's stream, MCCP3 the client's; the server performs both.
+    #[cfg(feature = "mccp")]
+    fn compression_changed(&mut self, change: Change, side: Side, option: OptionCode) {
+        if !matches!((option, side), (OptionCode::MCCP2, Side::Local) | (OptionCode::MCCP3, Side::Remote)) {
+            return;
+        }
+        match change {
+            Change::Enabled if self.compression.option.is_none() => {
+                self.compression.option = Some(option);
+                self.output.compression_starts(option);
+            }
+            Change::Disabled if self.compression.option == Some(option) => {
+                self.compression.option = None;
+                self.output.compression_ends();
+            }
+            _ => {}
+        }
+    }
+
+    #[cfg(feature = "mccp")]
+    fn is_compressed_by_peer(&self, option: OptionCode) -> bool {
+        (option == OptionCode::MCCP2 && self.negotiator.is_on(Side::Remote, option))
+            || (option == OptionCode::MCCP3 && self.negotiator.is_on(Side::Local, option))
+    }
+}
+
+fn is_small(length: usize, chunk_bytes: usize) -> bool {
+    length.saturating_mul(COPIED_BELOW) < chunk_bytes
+}
+
+/// Whether an option can be agreed to at all: the first MCCP is ambiguous on the wire, the others are a feature.
+pub(super) fn can_be_kept(option: OptionCode) -> bool {
+    match option {
+        OptionCode::MCCP1 => false,
+        OptionCode::MCCP2 | OptionCode::MCCP3 => cfg!(feature = "mccp"),
+        _ => true,
     }
 }

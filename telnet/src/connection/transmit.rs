@@ -1,13 +1,15 @@
-//! What goes out: one queue of whole sequences, and slots for answers.
+//! What goes out: the queue, slots for answers, compression.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
 use bytes::{Bytes, BytesMut};
 
-use super::receive::Receiver;
+#[cfg(feature = "mccp")]
+use super::compression::{Deflate, PIECE_BYTES};
+use super::{output::Piece, receive::Receiver};
 use crate::{
-    Command, OptionCode, Side, Subnegotiation, Token, Verb,
-    newline::{self, Outgoing},
+    Command, IAC, OptionCode, Side, Subnegotiation, Verb,
+    newline::Outgoing,
     option::{
         naws::WindowSize,
         new_environ::{Environment, Kind, Variable, Wanted},
@@ -16,27 +18,6 @@ use crate::{
         x_display::XDisplay,
     },
 };
-
-#[derive(Debug)]
-enum Piece {
-    Data {
-        wire: Bytes,
-        /// Its length before escaping.
-        plain_bytes: usize,
-    },
-    Said(BytesMut),
-    /// IAC DM, whose last byte is urgent.
-    Mark,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Output {
-    queue: VecDeque<Piece>,
-    /// INVARIANT: the sum of `plain_bytes` in `queue`.
-    pub(super) data_bytes: usize,
-    /// INVARIANT: the sum of the lengths of what is said in `queue`.
-    pub(super) said_bytes: usize,
-}
 
 /// Answers of which one is enough, however often it was asked for.
 #[derive(Debug, Default)]
@@ -50,93 +31,68 @@ pub(super) struct Slots {
     pub(super) old_environment: Option<Vec<Wanted>>,
 }
 
-impl Output {
-    fn said(&mut self, write: impl FnOnce(&mut BytesMut)) {
-        if !matches!(self.queue.back(), Some(Piece::Said(_))) {
-            self.queue.push_back(Piece::Said(BytesMut::new()));
-        }
-        if let Some(Piece::Said(bytes)) = self.queue.back_mut() {
-            let before = bytes.len();
-            write(bytes);
-            self.said_bytes += bytes.len() - before;
-        }
-    }
-
-    pub(super) fn negotiation(&mut self, verb: Verb, option: OptionCode) {
-        self.said(|out| Token::Negotiation { verb, option }.encode(out));
-    }
-
-    pub(super) fn command(&mut self, command: Command) {
-        self.said(|out| Token::Command(command).encode(out));
-    }
-
-    pub(super) fn subnegotiation(&mut self, subnegotiation: &Subnegotiation) {
-        self.said(|out| subnegotiation.encode(out));
-    }
-
-    pub(super) fn synch(&mut self) {
-        // One mark is as good as many.
-        if !matches!(self.queue.back(), Some(Piece::Mark)) {
-            self.queue.push_back(Piece::Mark);
-            self.said_bytes += 2;
-        }
-    }
-
-    pub(super) fn data(&mut self, data: Bytes, mode: Outgoing) {
-        let plain_bytes = data.len();
-        let wire = match newline::is_plain(mode, &data) {
-            true => data,
-            false => {
-                let mut wire = BytesMut::with_capacity(data.len() + 16);
-                newline::encode(mode, &data, &mut wire);
-                wire.freeze()
-            }
-        };
-        self.data_bytes += plain_bytes;
-        self.queue.push_back(Piece::Data { wire, plain_bytes });
-    }
-
-    pub(super) fn drop_data(&mut self) {
-        self.queue.retain(|piece| !matches!(piece, Piece::Data { .. }));
-        self.data_bytes = 0;
-    }
-
-    pub(super) fn next_is_urgent(&self) -> bool {
-        matches!(self.queue.front(), Some(Piece::Mark))
-    }
-
-    fn says_something(&self) -> bool {
-        self.said_bytes > 0
-    }
-
-    fn pop(&mut self) -> Option<Bytes> {
-        Some(match self.queue.pop_front()? {
-            Piece::Data { wire, plain_bytes } => {
-                self.data_bytes -= plain_bytes;
-                wire
-            }
-            Piece::Said(bytes) => {
-                self.said_bytes -= bytes.len();
-                bytes.freeze()
-            }
-            Piece::Mark => {
-                self.said_bytes -= 2;
-                Bytes::from_static(&[crate::IAC, Command::DM.0])
-            }
-        })
+impl Slots {
+    fn are_empty(&self) -> bool {
+        let is_asked = self.window | self.status | self.speed | self.display;
+        !is_asked && self.environment.is_none() && self.old_environment.is_none()
     }
 }
 
 impl Receiver {
     pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
-        if !self.output.says_something() {
+        #[cfg(feature = "mccp")]
+        if self.compression.deflate.is_some() {
+            return self.poll_compressed();
+        }
+        self.poll_plain()
+    }
+
+    /// The next piece as it is; the one that starts compression is the last.
+    fn poll_plain(&mut self) -> Option<Bytes> {
+        if self.output.said_bytes == 0 && !self.slots.are_empty() {
             let mut answers = BytesMut::new();
             self.answer_slots(&mut answers);
             if !answers.is_empty() {
                 return Some(answers.freeze());
             }
         }
-        self.output.pop()
+        Some(match self.output.pop()? {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Mark => Bytes::from_static(&[IAC, Command::DM.0]),
+            #[cfg(feature = "mccp")]
+            Piece::CompressionStarts(option) => {
+                self.compression.deflate = Some(Deflate::new());
+                let mut start = BytesMut::new();
+                Subnegotiation::Other { option, payload: Bytes::new() }.encode(&mut start);
+                start.freeze()
+            }
+            #[cfg(feature = "mccp")]
+            Piece::CompressionEnds => return self.poll_plain(),
+        })
+    }
+
+    /// What there is up to a piece's length, compressed, so that the peer can unfold all of it at once.
+    #[cfg(feature = "mccp")]
+    fn poll_compressed(&mut self) -> Option<Bytes> {
+        let mut deflate = self.compression.deflate.take()?;
+        let (mut plain, mut out, mut has_ended) = (BytesMut::new(), BytesMut::new(), false);
+        while plain.len() < PIECE_BYTES && !has_ended {
+            if self.output.next_ends_compression() {
+                has_ended = true;
+                self.output.pop();
+            } else if let Some(piece) = self.poll_plain() {
+                plain.extend_from_slice(&piece);
+            } else {
+                break;
+            }
+        }
+        if has_ended || !plain.is_empty() {
+            deflate.push(&plain, has_ended, &mut out);
+        }
+        if !has_ended {
+            self.compression.deflate = Some(deflate);
+        }
+        (!out.is_empty()).then(|| out.freeze())
     }
 
     /// All slots, now that the peer has been told whatever was agreed on.

@@ -61,6 +61,11 @@ impl Cycle {
         Self { names, next: 0 }
     }
 
+    /// From the first one again.
+    pub fn restart(&mut self) {
+        self.next = 0;
+    }
+
     /// The answer to the next SEND.
     pub fn advance(&mut self) -> &str {
         let at = self.next;

@@ -3,6 +3,8 @@
 #[cfg(feature = "codec")]
 mod codec;
 mod commands;
+#[cfg(feature = "mccp")]
+mod compression;
 mod history;
 mod keyboard;
 mod negotiator;

@@ -37,6 +37,8 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
   const [size, setSize] = useState<string>();
   const [watching, setWatching] = useState(view);
   const [quality, setQuality] = useState<Quality>("auto");
+  const [dragging, setDragging] = useState(false);
+  const mayDrag = scale === "actual" && matchMedia("(pointer: coarse)").matches;
   const clipboard = useClipboard(rfb);
   const held = useHeldKeys(rfb);
 
@@ -79,7 +81,10 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     if (!rfb) return;
     rfb.scaleViewport = scale !== "actual";
     rfb.resizeSession = scale === "resize";
-  }, [rfb, scale]);
+    // Fingers have no scroll bars: they move the picture itself, while they are said to.
+    rfb.clipViewport = mayDrag;
+    rfb.dragViewport = mayDrag && dragging;
+  }, [rfb, scale, mayDrag, dragging]);
   useEffect(() => {
     if (rfb) rfb.viewOnly = watching || forced;
   }, [rfb, watching, forced]);
@@ -99,6 +104,7 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
           if (route.value.page === "connect") go({ ...route.value, scale: now }, true);
         }}
       />
+      {mayDrag && <Button icon="move" label={words.drag} pressed={dragging} onClick={() => setDragging(!dragging)} />}
       {mayType && <KeysTool rfb={rfb} held={held} />}
       {mayType && <ClipboardTool clipboard={clipboard} />}
       {forced ? (

@@ -134,8 +134,8 @@ function RecordTable({ records }: { records: readonly AuditRecord[] }) {
           head: words.outcome,
           cell: (record) => <Status kind={record.outcome === "ok" ? "ok" : "bad"}>{plain(record.outcome)}</Status>,
         },
-        { head: words.object, kind: "mono", cell: (record) => plain(record.object) },
-        { head: words.detail, cell: (record) => plain(record.detail ?? "") },
+        { head: words.object, kind: "long", cell: (record) => <span class="mono">{plain(record.object)}</span> },
+        { head: words.detail, kind: "long", cell: (record) => plain(record.detail ?? "") },
         { head: words.source, kind: "mono", cell: (record) => plain(record.source) },
       ]}
     />

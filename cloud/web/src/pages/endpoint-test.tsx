@@ -1,6 +1,6 @@
 // Trying an endpoint: a real handshake through the device, and which step of it failed.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, id, problemFrom } from "../api/call.ts";
 import { TEST_STEPS, type Device, type Endpoint, type EndpointWish, type TestResult } from "../api/model.ts";
@@ -39,13 +39,18 @@ export function useTest(): Test {
 }
 
 /** `onKeep`: the host key that the server showed is to be the endpoint's. */
-export function TestSteps(props: { state: TestState; around: Around; onKeep?: (key: string) => void }) {
-  const { state, around, onKeep } = props;
-  if (state === "running") return <Loading says={words.testing} />;
+export function TestSteps(props: { state: TestState; around: Around; onKeep: (key: string) => void }) {
+  const { state, ...rest } = props;
+  return state === "running" ? <Loading says={words.testing} /> : <Steps state={state} {...rest} />;
+}
+
+function Steps({ state, around, onKeep }: { state: TestResult; around: Around; onKeep: (key: string) => void }) {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => element.current?.scrollIntoView({ block: "nearest" }), [state]);
   const failed = state.problem ? TEST_STEPS[state.passed.length] : undefined;
   const unknown = state.problem?.code === "host-key-unknown" ? state.host_key : undefined;
   return (
-    <div class="test" role="status">
+    <div ref={element} class="test" role="status">
       <ul class="steps">
         {state.passed.map(({ step, detail }) => (
           <li key={step} class="ok">
@@ -68,7 +73,7 @@ export function TestSteps(props: { state: TestState; around: Around; onKeep?: (k
       ) : (
         <Notice kind="ok">{words.testOk}.</Notice>
       )}
-      {unknown && onKeep && (
+      {unknown && (
         <Notice kind="info">
           <p>{words.keepHostKeySays(plain(unknown.fingerprint))}</p>
           <Button onClick={() => onKeep(unknown.key)}>{words.keepHostKey}</Button>

@@ -40,14 +40,14 @@ const status: Record<OperationStatus, string> = {
 };
 
 const ended: Record<SessionEnd, string> = {
-  finished: "Both sides were done",
-  "operator-closed": "Disconnected by the operator",
-  "target-closed": "Closed by the target",
-  "device-lost": "The connection to the device was lost",
-  "operator-lost": "The connection to the operator was lost",
-  revoked: "Ended by the cloud",
-  "cloud-stopped": "The cloud stopped",
-  "limit-reached": "A limit of time was reached",
+  finished: "Both sides were done.",
+  "operator-closed": "Disconnected by the operator.",
+  "target-closed": "Closed by the target.",
+  "device-lost": "The connection to the device was lost.",
+  "operator-lost": "The connection to the operator was lost.",
+  revoked: "Ended by the cloud.",
+  "cloud-stopped": "The cloud stopped.",
+  "limit-reached": "A limit of time was reached.",
 };
 
 const testStep: Record<TestStep, string> = {

@@ -33,6 +33,7 @@ export const screen = {
     actual: "One pixel for one pixel, with scroll bars",
     resize: "Ask the device to take the window’s size",
   },
+  drag: "Move the picture",
   keys: "Keys",
   hold: (key: string) => `Hold ${key}`,
   combination: "Other combination",

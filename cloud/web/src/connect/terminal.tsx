@@ -112,7 +112,10 @@ export function Terminal({ device, endpoint }: ViewerProps) {
   useLayoutEffect(() => {
     const place = at.current;
     if (!place) return;
-    const made = emulator(place, look, deviceCopied);
+    const made = emulator(place, look, (copied) => {
+      // What is drawn a second time was copied the first time.
+      if (now.current?.joined.isReplaying === false) deviceCopied(copied);
+    });
     const { xterm } = made;
     xterm.textarea?.setAttribute("aria-label", words.label(name));
     const joined = new Joined(xterm, remembered(endpoint.id), (typed) => {
@@ -158,16 +161,28 @@ export function Terminal({ device, endpoint }: ViewerProps) {
     if (question) now.current?.joined.say({ type: "answer", id: question.id, ...given });
     setQuestion(undefined);
   };
-  const items: MenuItem[] = [
-    { label: words.clear, run: () => (shown?.xterm.clear(), focus()) },
-    { label: words.save, run: () => shown && download(endpoint.name, "txt", new Blob([transcript(shown.xterm)])) },
-    {
-      label: words.screenReader,
-      checked: look.screenReader,
-      run: () => setLook((old) => ({ ...old, screenReader: !old.screenReader })),
+  const item = (label: string, run: () => void, checked?: boolean): MenuItem => ({
+    label,
+    run() {
+      run();
+      focus();
     },
-    { label: words.light, checked: look.light, run: () => setLook((old) => ({ ...old, light: !old.light })) },
-  ];
+    ...(checked === undefined ? {} : { checked }),
+  });
+  const save = (from: Shown) =>
+    download(endpoint.name, "txt", new Blob([transcript(from.xterm)], { type: "text/plain" }));
+  const items: MenuItem[] = shown
+    ? [
+        item(words.clear, () => shown.xterm.clear()),
+        item(words.save, () => save(shown)),
+        item(
+          words.screenReader,
+          () => setLook((old) => ({ ...old, screenReader: !old.screenReader })),
+          look.screenReader,
+        ),
+        item(words.light, () => setLook((old) => ({ ...old, light: !old.light })), look.light),
+      ]
+    : [];
   const tools = shown && (
     <>
       <Button icon="search" label={words.find} onClick={() => setFinding(true)} />
@@ -183,10 +198,9 @@ export function Terminal({ device, endpoint }: ViewerProps) {
         <Menu
           label={text.protocol.TELNET}
           text={text.protocol.TELNET}
-          items={COMMANDS.map((command) => ({
-            label: words.commands[command],
-            run: () => (shown.joined.say({ type: "command", command }), focus()),
-          }))}
+          items={COMMANDS.map((command) =>
+            item(words.commands[command], () => shown.joined.say({ type: "command", command })),
+          )}
         />
       )}
       <Menu icon="more" label={words.more} items={items} />

@@ -32,9 +32,10 @@ export function say(problem: Problem, around: Around = {}): string {
     case "target-protocol":
     case "target-sign-in":
     case "target-unsupported":
+      return around.target === undefined ? inItsOwnWords(problem) : withDetail(reasons[problem.code](target), detail);
     case "host-key-unknown":
     case "host-key-changed":
-      return around.target === undefined ? inItsOwnWords(problem) : withDetail(reasons[problem.code](target), detail);
+      return [reasons[problem.code](target), detail === "" ? "" : sentence(detail)].join(" ").trimEnd();
     case "target-unreachable":
     case "dns-failed":
     case "policy-denied":

@@ -130,7 +130,7 @@ export class Joined {
 
   /** Keys, as the characters that a terminal sends for them. */
   send(typed: string): void {
-    if (!this.#live || (REPLY.test(typed) && this.#isReplaying)) return;
+    if (!this.#live || (REPLY.test(typed) && this.isReplaying)) return;
     for (let at = 0; at < typed.length;) {
       let end = Math.min(at + CHUNK_CHARS, typed.length);
       // A character of two halves stays whole.
@@ -155,7 +155,8 @@ export class Joined {
     });
   }
 
-  get #isReplaying(): boolean {
+  /** Whether what is drawn now was drawn before, on a page that is gone. */
+  get isReplaying(): boolean {
     const since = performance.now() - this.#replayedAt;
     return since < REPLAY_MS || (since < LONGEST_REPLAY_MS && this.#flow?.isBehind === true);
   }

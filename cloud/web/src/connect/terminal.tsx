@@ -233,7 +233,7 @@ export function Terminal({ device, endpoint }: ViewerProps) {
         />
       }
     >
-      <div class={look.light ? "terminal light" : "terminal"} ref={at} />
+      <div class={look.light ? "shell light" : "shell"} ref={at} />
       {finding && shown && (
         <Find
           xterm={shown.xterm}

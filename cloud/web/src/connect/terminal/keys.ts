@@ -7,7 +7,7 @@ export interface Held {
 
 export const NOTHING_HELD: Held = { ctrl: false, alt: false };
 
-export const BAR_KEYS = ["Esc", "Tab", "Left", "Up", "Down", "Right", "^C"] as const;
+export const BAR_KEYS = ["Esc", "Tab", "^C", "Up", "Down", "Left", "Right"] as const;
 export type BarKey = (typeof BAR_KEYS)[number];
 
 const ARROWS: Partial<Record<BarKey, string>> = { Up: "A", Down: "B", Right: "C", Left: "D" };

@@ -18,7 +18,7 @@ const MOST_MINUTES = 30 * 24 * 60;
 export function Connections() {
   const loaded = useLoaded((signal) => call<Settings>("GET", "/settings", undefined, signal), []);
   return (
-    <section class="card">
+    <section class="card prose">
       <h2>{text.people.sections.connections}</h2>
       <p class="hint">{words.says}</p>
       <Shown loaded={loaded}>

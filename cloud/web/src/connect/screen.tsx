@@ -13,6 +13,7 @@ import { go, route, SCALES, type Scale } from "../router.ts";
 import { text } from "../text/en.ts";
 import { ClipboardTool, useClipboard } from "./clipboard.tsx";
 import { useConnection } from "./connection.ts";
+import { download } from "./download.ts";
 import { Frame } from "./frame.tsx";
 import { KeyBar, useHeldKeys } from "./key-bar.tsx";
 import { KeysTool } from "./keys-tool.tsx";
@@ -93,7 +94,7 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
   useWakeLock(rfb !== undefined);
 
   const mayType = rfb !== undefined && !watching && !forced;
-  const tools = rfb && (
+  const tools = rfb && connection.state.at === "connected" && (
     <>
       <Choice
         label={words.scale.title}
@@ -167,14 +168,7 @@ function useWakeLock(on: boolean): void {
 }
 
 function shoot(rfb: RFB, name: string): void {
-  rfb.toBlob((blob) => {
-    if (!blob) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `${name.replace(/[^\p{L}\p{N}_-]+/gu, "-")} ${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.png`;
-    link.click();
-    URL.revokeObjectURL(link.href);
-  }, "image/png");
+  rfb.toBlob((blob) => blob && download(name, "png", blob), "image/png");
 }
 
 /** Said once, to who has never been here. */

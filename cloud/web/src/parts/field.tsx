@@ -73,6 +73,7 @@ export interface InputProps extends Around {
   maxLength?: number | undefined;
   min?: number | undefined;
   max?: number | undefined;
+  step?: "any" | undefined;
   placeholder?: string | undefined;
   pattern?: string | undefined;
   numeric?: boolean | undefined;

@@ -5,6 +5,7 @@ import { device } from "./device.ts";
 import { people } from "./people.ts";
 import { reasons } from "./reasons.ts";
 import { screen } from "./screen.ts";
+import { terminal } from "./terminal.ts";
 
 const protocol: Record<Protocol, string> = { VNC: "VNC", SSH: "SSH", TELNET: "Telnet", PASSTHROUGH: "Passthrough" };
 
@@ -46,6 +47,7 @@ const ended: Record<SessionEnd, string> = {
   "operator-lost": "The connection to the operator was lost.",
   revoked: "Ended by the cloud.",
   "cloud-stopped": "The cloud stopped.",
+  "limit-reached": "A limit of time was reached.",
 };
 
 const testStep: Record<TestStep, string> = {
@@ -77,6 +79,7 @@ export const text = {
   reasons,
   people,
   screen,
+  terminal,
 
   common: {
     add: "Add",

@@ -33,6 +33,9 @@ export function say(problem: Problem, around: Around = {}): string {
     case "target-sign-in":
     case "target-unsupported":
       return around.target === undefined ? inItsOwnWords(problem) : withDetail(reasons[problem.code](target), detail);
+    case "host-key-unknown":
+    case "host-key-changed":
+      return [reasons[problem.code](target), detail === "" ? "" : sentence(detail)].join(" ").trimEnd();
     case "target-unreachable":
     case "dns-failed":
     case "policy-denied":
@@ -48,6 +51,8 @@ export function say(problem: Problem, around: Around = {}): string {
     case "rate-limited":
     case "cloud-unreachable":
     case "session-lost":
+    case "session-limit":
+    case "protocol-forbidden":
     case "shutting-down":
     case "overloaded":
     case "unknown-endpoint":

@@ -56,6 +56,11 @@ export const screen = {
   quality: "Quality",
   qualities: { auto: "Auto", low: "Low (slow network)", high: "High" },
   shot: "Screenshot",
+  limitNear: {
+    idle: "Nobody has typed or clicked for a while. This session ends in",
+    total: "This session has lasted as long as sessions may. It ends in",
+  },
+  extend: "Stay connected",
   full: "Full screen",
   leaveFull: "Leave full screen",
   disconnect: "Disconnect",

@@ -172,7 +172,7 @@ pub fn authorized_keys(input: &[u8]) {
     for (line, entry) in keys.entries() {
         assert!(line > 0);
         if let Ok(entry) = entry {
-            drop(entry.permissions().permits_from([192, 0, 2, 1].into(), Some("host.example.com")));
+            let _permitted = entry.permissions().permits_from([192, 0, 2, 1].into(), Some("host.example.com"));
             public(entry.public_key());
         }
     }

@@ -20,10 +20,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout},
     runtime::Runtime,
 };
-use towline_ssh_bridge::{
-    Bridge, Config, Credential, Event, Events, Program,
-    keys::{Limits as KeyLimits, PublicKey},
-};
+use towline_ssh_bridge::{Bridge, Config, Credential, Event, Events, Program};
 
 /// Floods, says when it is interrupted, and floods again.
 const SCRIPT: &str = "trap 'echo interrupted' INT; while kill -0 $PPID; do yes; done";
@@ -92,8 +89,7 @@ impl Ours {
         let read = |name: &str| fs::read_to_string(files.join(name)).expect("a file");
         let mut config = Config::new(user());
         config.credentials = vec![Credential::KeyText(read("user_key").into())];
-        config.host_keys =
-            vec![PublicKey::decode(read("host_key.pub").as_bytes(), &KeyLimits::default()).expect("a key")];
+        config.host_keys = vec![read("host_key.pub").parse().expect("a key")];
         config.program = Program::Command(SCRIPT.into());
         let (bridge, events) = Bridge::connect(UnixStream::from_std(near).expect("a socket"), config);
         Self { bridge, events, server }

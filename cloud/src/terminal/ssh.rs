@@ -37,7 +37,7 @@ impl Wish {
         let mut config = Config::new(endpoint.user.clone().unwrap_or_default());
         config.terminal = Some(Terminal { size: window(size), ..Terminal::default() });
         config.legacy_algorithms = endpoint.legacy_algorithms;
-        config.host_keys = endpoint.host_keys.iter().filter_map(|key| decode(&key.key)).collect();
+        config.host_keys = endpoint.host_keys.iter().filter_map(|key| key.key.parse().ok()).collect();
         let mut take = |field| secrets.take(field).map(|bytes| text(&bytes)).transpose();
         let mut key = None;
         match endpoint.sign_in {
@@ -226,11 +226,6 @@ impl Talk {
         }
         Ok(())
     }
-}
-
-/// A key that was kept.
-pub(crate) fn decode(line: &str) -> Option<PublicKey> {
-    PublicKey::decode(line.as_bytes(), &Limits::default()).ok()
 }
 
 /// A key as it is kept and shown.

@@ -240,6 +240,15 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// As [`PublicKey::decode`] within the default [`Limits`].
+impl std::str::FromStr for PublicKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::decode(text.as_bytes(), &Limits::default())
+    }
+}
+
 impl fmt::Display for PublicKey {
     /// The line of a `.pub` file: algorithm, base64, comment. RFC 4253's blob; without a line end.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

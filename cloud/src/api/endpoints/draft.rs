@@ -166,11 +166,10 @@ fn host_keys(text: &str) -> Result<Vec<HostKey>, String> {
 }
 
 fn host_key_of(line: &str) -> Result<HostKey, String> {
-    let read = |text: &str| PublicKey::decode(text.as_bytes(), &Limits::default());
-    let key = read(line).or_else(|error| {
+    let key = line.parse::<PublicKey>().or_else(|error| {
         // A line of known_hosts has the host's name in front.
         let (_, rest) = line.split_once(char::is_whitespace).ok_or(error)?;
-        read(rest)
+        rest.parse()
     });
     // Without the comment, which says nothing about the host.
     let key = key.map(|key| key.with_comment(""));

@@ -71,7 +71,7 @@ pub(super) async fn run(mut wish: Wish, channel: Channel, end: ShellEnd) {
         // Whoever connects is asked for the passphrase, if it has one.
         Some((key, None)) => wish.config.credentials.push(Credential::KeyText(key.as_str().into())),
         Some((key, Some(passphrase))) => match open_key(key, passphrase).await {
-            Ok(key) => wish.config.credentials.push(Credential::Key(key)),
+            Ok(key) => wish.config.credentials.push(Credential::Key(key.into())),
             Err(failure) => return drop(said.send(Err(failure)).await),
         },
         None => {}

@@ -80,6 +80,7 @@ export function Terminal({ device, endpoint }: ViewerProps) {
         if (joined?.isLive) toast(plain(word.text));
         else joined?.note(word.text.trimEnd().split("\n").map(plain));
       }
+      return word.type === "attached";
     },
     leave: () => now.current?.joined.leave(),
     failed(problem, told) {
@@ -185,6 +186,11 @@ export function Terminal({ device, endpoint }: ViewerProps) {
     : [];
   const tools = shown && (
     <>
+      {endpoint.protocol === "TELNET" && (
+        <span class="tag" title={words.notEncryptedSays}>
+          <Icon name="warn" /> {words.notEncrypted}
+        </span>
+      )}
       <Button icon="search" label={words.find} onClick={() => setFinding(true)} />
       <Button label={words.smaller} onClick={() => (act("smaller"), focus())}>
         A−

@@ -20,10 +20,13 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout},
     runtime::Runtime,
 };
-use towline_ssh_bridge::{Bridge, Config, Credential, Event, Events, Program};
+use towline_ssh_bridge::{
+    Bridge, Config, Credential, Event, Events, Program,
+    keys::{Limits as KeyLimits, PublicKey},
+};
 
 /// Floods, says when it is interrupted, and floods again.
-const SCRIPT: &str = "trap 'echo interrupted' INT; while :; do yes; done";
+const SCRIPT: &str = "trap 'echo interrupted' INT; while kill -0 $PPID; do yes; done";
 const FLOOD: &[u8] = b"y\r\ny\r\ny\r\n";
 const MARK: &[u8] = b"interrupted\r\n";
 const SSHD: &str = "/usr/sbin/sshd";
@@ -89,7 +92,8 @@ impl Ours {
         let read = |name: &str| fs::read_to_string(files.join(name)).expect("a file");
         let mut config = Config::new(user());
         config.credentials = vec![Credential::KeyText(read("user_key").into())];
-        config.host_keys = vec![read("host_key.pub").parse().expect("a key")];
+        config.host_keys =
+            vec![PublicKey::decode(read("host_key.pub").as_bytes(), &KeyLimits::default()).expect("a key")];
         config.program = Program::Command(SCRIPT.into());
         let (bridge, events) = Bridge::connect(UnixStream::from_std(near).expect("a socket"), config);
         Self { bridge, events, server }

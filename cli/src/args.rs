@@ -1,5 +1,6 @@
 //! The command line.
 
+mod keys;
 mod people;
 mod records;
 
@@ -12,6 +13,7 @@ use towline_cloud::Network;
 use towline_transport::tls::KeyPin;
 
 pub(crate) use self::{
+    keys::{Container, Convert, Generate, KeyFile, Keys, Kind, Written},
     people::{DeviceGroups, Grants, Groups, Login, NewPassword, Tokens, Totp, Users},
     records::{Audit, ExportFormat, Operations, Sessions},
 };
@@ -133,6 +135,9 @@ pub(crate) enum Command {
     /// Logins that are in force.
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Look at SSH keys in any container, convert and make them. Needs no cloud.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Look for what is wrong between this machine, the cloud and a device, and say what to do.
     Doctor(Doctor),
     /// Print a script that makes a shell complete commands, devices and endpoints.

@@ -14,6 +14,7 @@ mod doctor;
 mod events;
 mod exit_codes;
 mod groups;
+mod keys;
 mod listen;
 mod login;
 mod output;
@@ -97,6 +98,7 @@ async fn obey(program: Program, output: Output) -> Result<u8, Problem> {
         Command::DeviceGroups(command) => groups::device_groups(&global, &command, output).await?,
         Command::Grants(command) => groups::grants(&global, &command, output).await?,
         Command::Tokens(command) => people::tokens(&global, &command, output).await?,
+        Command::Keys(command) => keys::run(command, output).await?,
         Command::Doctor(command) => return doctor::run(&global, &command, output).await,
         Command::Completions { shell } => completions::print(shell)?,
         Command::ExitCodes => exit_codes::run(output)?,

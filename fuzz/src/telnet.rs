@@ -1,6 +1,7 @@
 //! telnet: the parser against a framer written for clarity, one connection against any bytes, two against each other, the
 //! payloads of the options.
 
+mod compression;
 mod reference;
 mod session;
 
@@ -10,7 +11,7 @@ use towline_telnet::{
     Verb, newline::Incoming, option::naws::WindowSize,
 };
 
-pub use self::session::valid_session;
+pub use self::{compression::compression, session::valid_session};
 use crate::{law, script::Script};
 
 /// A token that owns its bytes.
@@ -170,7 +171,10 @@ struct Victim {
 
 impl Victim {
     fn new(config: Config) -> Self {
-        Self { connection: Connection::new(config, Limits::default()), heard: 0, said: 0 }
+        let mut limits = Limits::default();
+        // Where exactly a bomb is noticed depends on how the input was cut.
+        limits.max_inflation_ratio = u64::MAX;
+        Self { connection: Connection::new(config, limits), heard: 0, said: 0 }
     }
 }
 

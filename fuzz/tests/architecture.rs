@@ -18,6 +18,8 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
         "towline-cli",
         &[
             "towline-rfb",
+            "towline-ssh-bridge",
+            "towline-telnet",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",

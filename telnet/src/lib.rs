@@ -7,7 +7,8 @@
 //! * [`Keyboard`] stands between a user's terminal and a [`Connection`]: Ctrl+C, Backspace, echo and lines on this side.
 //!
 //! The crate is `no_std`, has no clock, log, socket or runtime, and never looks at the process's environment. Feature `codec`
-//! adds `codec::Codec` for tokio-util. What a peer can make this side hold or say is bounded by [`Limits`].
+//! adds `codec::Codec` for tokio-util, feature `mccp` compressed streams. What a peer can make this side hold or say is bounded
+//! by [`Limits`]. Character sets are outside: bytes pass as they are.
 //!
 //! # The loop
 //!

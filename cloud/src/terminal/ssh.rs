@@ -93,7 +93,9 @@ pub(super) async fn run(mut wish: Wish, channel: Channel, end: ShellEnd) {
 
 /// A passphrase costs time on purpose.
 async fn open_key(key: Zeroizing<String>, passphrase: Zeroizing<String>) -> Result<PrivateKey, Failure> {
-    let opened = tokio::task::spawn_blocking(move || PrivateKey::decode(key.as_bytes(), Some(passphrase.as_bytes()), &Limits::default()));
+    let opened = tokio::task::spawn_blocking(move || {
+        PrivateKey::decode(key.as_bytes(), Some(passphrase.as_bytes()), &Limits::default())
+    });
     let opened = opened.await.map_err(|_| Failure::new(ErrorCode::Internal, ""))?;
     opened.map_err(|error| Failure::new(ErrorCode::TargetSignIn, format!("the endpoint's private key: {error}")))
 }

@@ -15,4 +15,13 @@ mod port;
 mod revocation;
 mod screen;
 mod sessions;
+mod terminal;
 mod upgrade;
+
+// The real SSH servers of the bridge's own tests, and what those need.
+#[path = "../../../ssh-bridge/tests/bridge/operator.rs"]
+#[allow(dead_code, reason = "that crate's tests do more with it")]
+mod operator;
+#[path = "../../../ssh-bridge/tests/bridge/server.rs"]
+#[allow(dead_code, reason = "that crate's tests do more with it")]
+mod server;

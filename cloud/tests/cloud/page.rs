@@ -21,8 +21,10 @@ pub(crate) struct Page(WebSocketStream<TcpStream>);
 #[derive(Debug)]
 pub(crate) enum Heard {
     Text(Value),
-    Bytes,
+    Bytes(Vec<u8>),
     Closed(u16),
+    /// Nothing, for longer than anything takes.
+    Silence,
 }
 
 pub(crate) async fn ticket(world: &World, token: &str, device: &str, endpoint: &str, wish: Value) -> Answer {
@@ -62,10 +64,10 @@ impl Page {
 
     pub(crate) async fn next(&mut self) -> Heard {
         loop {
-            let next = tokio::time::timeout(LIVENESS, self.0.next()).await.expect("nothing was heard");
+            let Ok(next) = tokio::time::timeout(LIVENESS, self.0.next()).await else { return Heard::Silence };
             return match next {
                 Some(Ok(Message::Text(text))) => Heard::Text(serde_json::from_str(&text).unwrap()),
-                Some(Ok(Message::Binary(_))) => Heard::Bytes,
+                Some(Ok(Message::Binary(bytes))) => Heard::Bytes(bytes.to_vec()),
                 Some(Ok(Message::Close(frame))) => Heard::Closed(frame.map_or(1005, |frame| frame.code.into())),
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => Heard::Closed(1006),
@@ -73,8 +75,13 @@ impl Page {
         }
     }
 
+    pub(crate) async fn bytes(&mut self, bytes: &[u8]) {
+        self.0.send(Message::binary(bytes.to_vec())).await.unwrap();
+    }
+
+    /// Says something; a connection that is over is found out by listening.
     pub(crate) async fn text(&mut self, text: Value) {
-        self.0.send(Message::text(text.to_string())).await.unwrap();
+        drop(self.0.send(Message::text(text.to_string())).await);
     }
 
     /// The texts up to the end of the connection; the last is its problem.
@@ -83,8 +90,9 @@ impl Page {
         loop {
             match self.next().await {
                 Heard::Text(text) => texts.push(text),
-                Heard::Bytes => {}
+                Heard::Bytes(_) => {}
                 Heard::Closed(code) => return (texts, code),
+                Heard::Silence => panic!("nothing was heard after {texts:?}"),
             }
         }
     }

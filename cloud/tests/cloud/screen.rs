@@ -247,7 +247,7 @@ async fn a_killed_session_a_changed_endpoint_and_a_lost_device_end_the_page_with
                 Heard::Text(text) if text["phase"] == "connected" => {
                     return (page, text["session_id"].as_str().unwrap().to_owned());
                 }
-                Heard::Closed(code) => panic!("{code}"),
+                Heard::Closed(_) | Heard::Silence => panic!("it was never connected"),
                 _ => {}
             }
         }

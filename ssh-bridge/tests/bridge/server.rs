@@ -14,7 +14,10 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::net::UnixStream;
-use towline_ssh_bridge::{Config, Credential, Secret, keys::PublicKey};
+use towline_ssh_bridge::{
+    Config, Credential, Secret,
+    keys::{Limits, PublicKey},
+};
 
 use crate::operator::{DEADLINE, soon};
 
@@ -237,5 +240,5 @@ fn make_key(path: &Path, arguments: &[&str]) {
 }
 
 fn public_key(path: &Path) -> PublicKey {
-    fs::read_to_string(path).unwrap().parse().unwrap()
+    PublicKey::decode(&fs::read(path).unwrap(), &Limits::default()).unwrap()
 }

@@ -14,8 +14,7 @@ async fn the_terminal_has_its_size_and_follows_it() {
         let mut config = server.config();
         config.terminal = Some(Terminal { kind: "vt220".into(), size: WindowSize { columns: 132, rows: 43 } });
         // Tells each change of size as soon as the kernel tells it.
-        let script =
-            "trap 'echo now $(stty size).' WINCH; echo at first $(stty size) $TERM.; while [ -t 0 ]; do read line; done";
+        let script = "trap 'echo now $(stty size).' WINCH; echo at first $(stty size) $TERM.; while [ -t 0 ]; do read line; done";
         let mut operator = Operator::connect(server.dial(), command(config, script, true));
         operator.ready_anywhere().await;
 
@@ -201,7 +200,8 @@ fn cksum(bytes: &[u8]) -> String {
 async fn disconnecting_ends_the_program_and_the_session_ends_well() {
     let server = Server::openssh(&[]);
     let gone = server.path("gone");
-    let script = format!("trap 'echo yes > {}; exit' HUP; echo go; while kill -0 $PPID; do sleep 0.01; done", gone.display());
+    let script =
+        format!("trap 'echo yes > {}; exit' HUP; echo go; while kill -0 $PPID; do sleep 0.01; done", gone.display());
     let mut operator = Operator::connect(server.dial(), command(server.config(), &script, true));
     operator.ready().await;
     operator.until(b"go\r\n").await;

@@ -68,7 +68,8 @@ impl Inflate {
             input.advance(result.bytes_consumed.min(input.len()));
             self.used_bytes += wide(result.bytes_consumed);
             self.made_bytes += wide(result.bytes_written);
-            self.is_drained = input.is_empty() && result.bytes_written < PIECE_BYTES;
+            let is_going_on = matches!(result.status, Ok(MZStatus::Ok) | Err(MZError::Buf));
+            self.is_drained = is_going_on && input.is_empty() && result.bytes_written < PIECE_BYTES;
             let max = limits.max_inflation_ratio;
             if self.made_bytes > FREE_BYTES && self.made_bytes > self.used_bytes.saturating_mul(max) {
                 let got = self.made_bytes.div_ceil(self.used_bytes.max(1));

@@ -59,7 +59,8 @@ pub struct Config {
 
 impl Config {
     /// A terminal that lets the server decide: it waits, agrees to echo, no go-ahead, binary and status, tells
-    /// its type and its size when asked, and nothing about the user.
+    /// its type and its size when asked, and nothing about the user. With a [`Keyboard`](crate::Keyboard) it is all that a
+    /// terminal in a browser needs.
     pub fn client(terminal_type: &str) -> Self {
         Self {
             policy: Policy {

@@ -255,7 +255,7 @@ impl Receiver {
 
     pub(super) fn subnegotiation(&mut self, option: OptionCode, payload: &[u8]) -> Event {
         let expected = |side| matches!(self.negotiator.state(side, option), QState::Yes | QState::WantYes);
-        if !Side::ALL.into_iter().any(expected) {
+        if !Side::ALL.into_iter().any(expected) && !self.may_compress(option) {
             let error = Error::Malformed { what: "subnegotiation", reason: "its option is off" };
             return Event::Faulty { option: Some(option), error };
         }
@@ -301,7 +301,7 @@ impl Receiver {
             Subnegotiation::Linemode(linemode) => self.linemode(linemode, here),
             Subnegotiation::StartTls(_) => self.tls_follows = true,
             #[cfg(feature = "mccp")]
-            Subnegotiation::Other { option, .. } => self.compression.follows = self.is_compressed_by_peer(*option),
+            Subnegotiation::Other { option, .. } => self.compression.follows = self.may_compress(*option),
             _ => {}
         }
     }
@@ -355,10 +355,15 @@ impl Receiver {
         }
     }
 
-    #[cfg(feature = "mccp")]
-    fn is_compressed_by_peer(&self, option: OptionCode) -> bool {
-        (option == OptionCode::MCCP2 && self.negotiator.is_on(Side::Remote, option))
-            || (option == OptionCode::MCCP3 && self.negotiator.is_on(Side::Local, option))
+    /// Whether the option is one for which the peer may begin to compress now: also when this side's wish to end it has not
+    /// reached the peer.
+    fn may_compress(&self, option: OptionCode) -> bool {
+        let side = match option {
+            OptionCode::MCCP2 => Side::Remote,
+            OptionCode::MCCP3 => Side::Local,
+            _ => return false,
+        };
+        self.negotiator.state(side, option) != QState::No
     }
 }
 

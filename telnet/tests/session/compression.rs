@@ -202,3 +202,16 @@ fn no_answer_waits_in_a_stream_that_has_not_begun() {
     assert_eq!(data(&receive(&mut near, &[START, packed].concat())), b"within");
     assert_eq!(events(&mut near), []);
 }
+
+#[test]
+fn a_stream_that_begins_while_we_ask_for_none_is_a_stream_all_the_same() {
+    // Found by the oracle of two connections: its bytes came out as text.
+    let mut connection = compressed_client();
+    connection.disable(Side::Remote, OptionCode::MCCP2);
+    assert_eq!(transmit(&mut connection), b"\xFF\xFE\x56");
+    let packed = compress_to_vec_zlib(b"text", 6);
+    let events = receive(&mut connection, &[START, &packed, b"\xFF\xFC\x56"].concat());
+    assert_eq!(data(&events), b"text");
+    // The peer has agreed: from here on a start is a mistake.
+    assert!(matches!(receive(&mut connection, START)[..], [Event::Faulty { .. }]));
+}

@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 
+use getrandom::{SysRng, rand_core::UnwrapErr};
 use towline_cloud_api::{Endpoint, ErrorCode, FieldError, HostKey, Protocol, Secret, SignIn, UpdateEndpoint};
 use towline_ssh_bridge::keys::{Error as KeyError, Format, Limits, NewKey, PrivateKey, PublicKey};
 
@@ -235,7 +236,7 @@ fn public_half(text: &str, passphrase: Option<&str>) -> Result<Option<String>, S
 
 fn generate_pair() -> Result<(Secret, PublicKey), Failure> {
     let failed = |error: KeyError| Failure::new(ErrorCode::Internal, error.to_string());
-    let key = PrivateKey::generate(NewKey::Ed25519, "towline", &mut SystemRandom).map_err(failed)?;
-    let text = key.encode(Format::OpensshKeyV1, None, &mut SystemRandom).map_err(failed)?;
+    let key = PrivateKey::generate(NewKey::Ed25519, "towline", &mut UnwrapErr(SysRng)).map_err(failed)?;
+    let text = key.encode(Format::OpensshKeyV1, None, &mut UnwrapErr(SysRng)).map_err(failed)?;
     Ok((Secret::from(text.as_str().to_owned()), key.public_key().clone()))
 }

@@ -29,7 +29,7 @@ export function AuditPage() {
   const [verdict, setVerdict] = useState<AuditVerdict>();
   const { busy, problem, run } = useAction();
 
-  if (me.value?.permissions.includes("user-admin") !== true) return <Notice kind="info">{words.needs}</Notice>;
+  if (me.value?.permissions.includes("user-admin") !== true) return <NotAllowed />;
   const loadMore = () => {
     setMore(true);
     void load(loaded.data?.next ?? undefined)
@@ -95,6 +95,17 @@ export function AuditPage() {
           );
         }}
       </Shown>
+    </>
+  );
+}
+
+function NotAllowed() {
+  return (
+    <>
+      <div class="heading">
+        <Heading title={words.title}>{words.title}</Heading>
+      </div>
+      <Notice kind="info">{words.needs}</Notice>
     </>
   );
 }

@@ -75,7 +75,6 @@ export function Terminal({ device, endpoint }: ViewerProps) {
       else if (word.type === "attached") {
         setQuestion(undefined);
         setArrival(joined?.attached(word, words.newShell(clock(new Date().toISOString()))) ?? "first");
-        now.current?.xterm.focus();
       } else if (word.type === "notice") {
         if (joined?.isLive) toast(plain(word.text));
         else joined?.note(word.text.trimEnd().split("\n").map(plain));
@@ -156,6 +155,12 @@ export function Terminal({ device, endpoint }: ViewerProps) {
   useEffect(() => {
     if (shown) shown.xterm.options.disableStdin = !live;
   }, [shown, live]);
+
+  // A dialog that is gone leaves the focus nowhere.
+  const mayType = live && question === undefined && pasting === undefined;
+  useEffect(() => {
+    if (mayType) shown?.xterm.focus();
+  }, [shown, mayType]);
 
   const focus = () => shown?.xterm.focus();
   const answer = (given: Answer) => {
@@ -253,10 +258,7 @@ export function Terminal({ device, endpoint }: ViewerProps) {
       {pasting !== undefined && (
         <PasteDialog
           pasted={pasting}
-          onClose={() => {
-            setPasting(undefined);
-            focus();
-          }}
+          onClose={() => setPasting(undefined)}
           onPaste={() => shown?.xterm.paste(pasting)}
         />
       )}

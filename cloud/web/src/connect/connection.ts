@@ -57,8 +57,8 @@ export interface Connection extends About {
 /** What a viewer does with a line, and how it lets go of it. */
 export interface Viewer {
   attach(line: Line): () => void;
-  /** Words that are not about every connection. */
-  heard?(word: object): void;
+  /** Words that are not about every connection; with `true` one of them says that it stands, as when one comes back. */
+  heard?(word: object): boolean;
   /** The session to come back to, if there is one. */
   session?(): string | undefined;
   /** The person ends it: what is to be said before the line is closed. */
@@ -114,17 +114,18 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
           problem = word.problem;
           return;
         default:
-          latest.current.heard?.(word);
+          if (latest.current.heard?.(word)) stands();
       }
     };
     const reached = ({ phase, operation_id, view_only, target }: Phase) => {
       setAbout((old) => ({ viewOnly: view_only, operation: operation_id, target: target ?? old.target }));
       if (phase === "opening") setState({ at: "opening", target: target ?? "" });
       if (phase === "handshake") setState({ at: "handshake" });
-      if (phase === "connected") {
-        failures.current = 0;
-        setState({ at: "connected" });
-      }
+      if (phase === "connected") stands();
+    };
+    const stands = () => {
+      failures.current = 0;
+      setState({ at: "connected" });
     };
     const pinger = pings(setRoundTrip, setUnstable);
 

@@ -75,11 +75,11 @@ export function Terminal({ device, endpoint }: ViewerProps) {
       else if (word.type === "attached") {
         setQuestion(undefined);
         setArrival(joined?.attached(word, words.newShell(clock(new Date().toISOString()))) ?? "first");
-        now.current?.xterm.focus();
       } else if (word.type === "notice") {
         if (joined?.isLive) toast(plain(word.text));
         else joined?.note(word.text.trimEnd().split("\n").map(plain));
       }
+      return word.type === "attached";
     },
     leave: () => now.current?.joined.leave(),
     failed(problem, told) {
@@ -156,6 +156,12 @@ export function Terminal({ device, endpoint }: ViewerProps) {
     if (shown) shown.xterm.options.disableStdin = !live;
   }, [shown, live]);
 
+  // A dialog that is gone leaves the focus nowhere.
+  const mayType = live && question === undefined && pasting === undefined;
+  useEffect(() => {
+    if (mayType) shown?.xterm.focus();
+  }, [shown, mayType]);
+
   const focus = () => shown?.xterm.focus();
   const answer = (given: Answer) => {
     if (question) now.current?.joined.say({ type: "answer", id: question.id, ...given });
@@ -185,6 +191,11 @@ export function Terminal({ device, endpoint }: ViewerProps) {
     : [];
   const tools = shown && (
     <>
+      {endpoint.protocol === "TELNET" && (
+        <span class="tag" title={words.notEncryptedSays}>
+          <Icon name="warn" /> {words.notEncrypted}
+        </span>
+      )}
       <Button icon="search" label={words.find} onClick={() => setFinding(true)} />
       <Button label={words.smaller} onClick={() => (act("smaller"), focus())}>
         A−
@@ -247,10 +258,7 @@ export function Terminal({ device, endpoint }: ViewerProps) {
       {pasting !== undefined && (
         <PasteDialog
           pasted={pasting}
-          onClose={() => {
-            setPasting(undefined);
-            focus();
-          }}
+          onClose={() => setPasting(undefined)}
           onPaste={() => shown?.xterm.paste(pasting)}
         />
       )}

@@ -129,7 +129,9 @@ export const text = {
     ["n", "Add an endpoint or a device"],
     ["g d", "Go to the devices"],
     ["?", "This list"],
-    ["Ctrl+Alt+Shift", "In a screen: leave it for the tool bar"],
+    ["Ctrl+Alt+Shift", "In a screen or terminal: leave it for the tool bar"],
+    ["Ctrl+Shift+C V F", "In a terminal: copy, paste, find"],
+    ["Ctrl + − 0", "In a terminal: larger, smaller, usual text"],
   ] as readonly (readonly [string, string])[],
 
   login: {

@@ -11,6 +11,7 @@ mod completions;
 mod demo;
 mod devices;
 mod doctor;
+mod endpoints;
 mod events;
 mod exit_codes;
 mod groups;
@@ -84,7 +85,7 @@ async fn obey(program: Program, output: Output) -> Result<u8, Problem> {
         Command::Passwd(command) => people::passwd(&global, &command, output).await?,
         Command::Totp(command) => people::totp(&global, &command, output).await?,
         Command::Devices(command) => devices::devices(&global, &command, output).await?,
-        Command::Endpoints(command) => devices::endpoints(&global, &command, output).await?,
+        Command::Endpoints(command) => endpoints::endpoints(&global, &command, output).await?,
         Command::Server(command) => server::run(&global, &command, output).await?,
         Command::Run(command) => return run::run(&global, &command, output).await,
         Command::Connect(Connect::Ssh(command)) => return ssh::run(&global, &command).await,

@@ -47,6 +47,8 @@ export async function shell({ site, person, ask }) {
   await connected(terminal, "connected, back in the same shell");
   await say(terminal, ask, "echo $kept", (seen) => seen === "a-word\n");
 
+  // In a narrow window the tool bar is folded.
+  await terminal.setViewportSize({ width: 1280, height: 800 });
   await terminal.getByRole("button", { name: "Disconnect" }).click();
   await terminal.getByText("You disconnected.").waitFor();
 }

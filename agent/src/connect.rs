@@ -179,10 +179,8 @@ impl Agent {
 fn next_wait(outcome: &Outcome, backoff: &mut Backoff) -> Duration {
     let rejected = match outcome {
         Outcome::Failed { problem, .. } => {
-            matches!(
-                problem.code,
-                ErrorCode::DeviceIdentityRejected | ErrorCode::DeviceDisabled | ErrorCode::VersionUnsupported
-            )
+            // A device that is disabled is not among them: who enables it again waits for it.
+            matches!(problem.code, ErrorCode::DeviceIdentityRejected | ErrorCode::VersionUnsupported)
         }
         // It was announced, so it is no failure. The cloud spreads its devices; this spreads them a little more.
         Outcome::Ended { ended, come_back: Some(after), .. }
@@ -237,6 +235,7 @@ mod tests {
             assert!(next_wait(&failed(ErrorCode::CloudUnreachable), &mut backoff) <= LONGEST_WAIT);
         }
         assert!(next_wait(&failed(ErrorCode::DeviceIdentityRejected), &mut backoff) >= REJECTED_WAIT);
+        assert!(next_wait(&failed(ErrorCode::DeviceDisabled), &mut backoff) <= LONGEST_WAIT);
     }
 
     #[test]

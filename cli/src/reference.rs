@@ -143,10 +143,9 @@ mod tests {
             id: "1".into(),
             device_id: "2".into(),
             name: (*name).into(),
-            protocol: Protocol::Passthrough,
             host: "127.0.0.1".into(),
             port: *port,
-            created_at: String::new(),
+            ..Endpoint::default()
         };
         let endpoints = endpoints.iter().map(endpoint).collect();
         chosen("pump", endpoints, purpose).map(|endpoint| endpoint.name).map_err(|problem| problem.code)

@@ -110,17 +110,7 @@ mod tests {
     use crate::access::Origin;
 
     fn device(name: &str) -> Device {
-        Device {
-            id: "4711".into(),
-            name: name.into(),
-            online: true,
-            enrolled: true,
-            disabled: false,
-            last_seen_at: None,
-            created_at: String::new(),
-            agent_version: None,
-            external_ids: Vec::new(),
-        }
+        Device { id: "4711".into(), name: name.into(), online: true, enrolled: true, ..Device::default() }
     }
 
     fn endpoint() -> Endpoint {
@@ -128,10 +118,9 @@ mod tests {
             id: "42".into(),
             device_id: "4711".into(),
             name: "ssh".into(),
-            protocol: towline_cloud_api::Protocol::Passthrough,
             host: "127.0.0.1".into(),
             port: 22,
-            created_at: String::new(),
+            ..Endpoint::default()
         }
     }
 

@@ -1,4 +1,4 @@
-//! `towline up`: a cloud, and this machine as its first device.
+//! `towline up`: a cloud, and this machine or a demo device as its first device.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -17,6 +17,7 @@ use crate::{
     api::Api,
     args::Up,
     cloud,
+    demo::{self, Demo},
     output::{Output, note},
     session_file::SessionFile,
     signal::interrupted,
@@ -42,6 +43,8 @@ const FALLBACK_NAME: &str = "this-machine";
 #[derive(Serialize)]
 struct Started<'a> {
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_link: Option<String>,
     session_file: PathBuf,
     device: Device,
     endpoints: Vec<Endpoint>,
@@ -54,15 +57,17 @@ struct Started<'a> {
 pub(crate) async fn run(command: &Up, output: Output) -> Result<(), Problem> {
     let data_dir = match command.data_dir.clone() {
         Some(data_dir) => std::path::absolute(data_dir).map_err(|error| unusable(&error.to_string()))?,
+        None if command.demo => default_data_dir()?.join("demo"),
         None => default_data_dir()?,
     };
+    let demo = command.demo.then(Demo::start).transpose()?;
     let running = cloud::start(Config::new(command.listen, data_dir.join("cloud"))).await?;
-    let outcome = serve(&running, &data_dir, output).await;
+    let outcome = serve(&running, &data_dir, demo.as_ref(), output).await;
     running.shutdown().await;
     outcome
 }
 
-async fn serve(running: &Running, data_dir: &Path, output: Output) -> Result<(), Problem> {
+async fn serve(running: &Running, data_dir: &Path, demo: Option<&Demo>, output: Output) -> Result<(), Problem> {
     let url = cloud::url(running)?;
     let session_file = data_dir.join("session.json");
     let granted = running.local_login().await?;
@@ -70,7 +75,8 @@ async fn serve(running: &Running, data_dir: &Path, output: Output) -> Result<(),
     let trust = running.pin().map_or(Trust::WebPki, Trust::Pin);
     let api = Api::new(&url, &trust, Some(&granted.token))?;
 
-    let agent = agent(running, &api, &url, &data_dir.join("agent")).await?;
+    let name = demo.map_or_else(machine_name, |_| demo::DEVICE.into());
+    let agent = agent(running, &api, &url, &name, &data_dir.join("agent")).await?;
     let device_id = agent.identity().device_id.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let agent = tokio::spawn(async move {
@@ -79,9 +85,13 @@ async fn serve(running: &Running, data_dir: &Path, output: Output) -> Result<(),
 
     let started = async {
         let device = online(&api, &device_id).await?;
-        let endpoints = offer(&api, &device, running.local_addr().port()).await?;
+        let (endpoints, login_link) = match demo {
+            Some(demo) => (demo.offer(&api, &device).await?, Some(login_link(running, &url)?)),
+            None => (offer(&api, &device, running.local_addr().port()).await?, None),
+        };
         let started = Started {
             url: url.to_string(),
+            login_link,
             session_file,
             device,
             endpoints,
@@ -106,8 +116,11 @@ async fn serve(running: &Running, data_dir: &Path, output: Output) -> Result<(),
 }
 
 fn lines(started: &Started<'_>) -> Vec<String> {
-    let Started { url, session_file, device, endpoints, pin, first_password } = started;
-    let mut lines = vec![format!("Towline is up at {url}"), format!("This machine is the device {}", device.name)];
+    let Started { url, login_link, session_file, device, endpoints, pin, first_password } = started;
+    let mut lines = match login_link {
+        Some(link) => vec![ready(link, endpoints)],
+        None => vec![format!("Towline is up at {url}"), format!("This machine is the device {}", device.name)],
+    };
     lines.extend(
         endpoints
             .iter()
@@ -132,8 +145,25 @@ fn lines(started: &Started<'_>) -> Vec<String> {
     lines
 }
 
+/// Logs a browser of this machine in, which does not know the cloud's certificate.
+fn login_link(running: &Running, url: &CloudUrl) -> Result<String, Problem> {
+    let scheme = if url.is_loopback() { "http" } else { "https" };
+    Ok(format!("{scheme}://{}/{}", url.authority(), running.login_fragment()?))
+}
+
+/// The line of the demo: where to go, and what is there.
+fn ready(link: &str, endpoints: &[Endpoint]) -> String {
+    let mut protocols: Vec<&str> = Vec::new();
+    for endpoint in endpoints {
+        if !protocols.contains(&endpoint.protocol.as_str()) {
+            protocols.push(endpoint.protocol.as_str());
+        }
+    }
+    format!("Towline ready: {link}  (demo device connected: {})", protocols.join(", "))
+}
+
 /// The agent of the data folder, enrolled anew if the cloud does not know it (any more) or has moved.
-async fn agent(running: &Running, api: &Api, url: &CloudUrl, data_dir: &Path) -> Result<Agent, Problem> {
+async fn agent(running: &Running, api: &Api, url: &CloudUrl, name: &str, data_dir: &Path) -> Result<Agent, Problem> {
     if let Ok(agent) = Agent::load(data_dir) {
         let identity = agent.identity();
         let known: Result<Device, Problem> = api.get(&["devices", &identity.device_id], &[]).await;
@@ -141,7 +171,7 @@ async fn agent(running: &Running, api: &Api, url: &CloudUrl, data_dir: &Path) ->
             return Ok(agent);
         }
     }
-    let ticket = running.issue_enrolment_token(&machine_name()).await?;
+    let ticket = running.issue_enrolment_token(name).await?;
     let token = ticket.token.parse().map_err(|error| unusable(&format!("the enrolment token: {error}")))?;
     let enrolment = Enrolment { cloud: url.clone(), token, name: None, data_dir: data_dir.to_owned() };
     Agent::enrol(&enrolment).await.map_err(|error| error.problem())
@@ -172,7 +202,7 @@ async fn offer(api: &Api, device: &Device, own_port: u16) -> Result<Vec<Endpoint
             continue;
         }
         let host = Ipv4Addr::LOCALHOST.to_string();
-        let wish = CreateEndpoint { name: name.into(), protocol: Protocol::Passthrough, host, port };
+        let wish = CreateEndpoint::new(name, Protocol::Passthrough, host, port);
         endpoints.push(api.post(&path, &wish).await?);
     }
     Ok(endpoints)

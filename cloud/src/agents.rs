@@ -1,7 +1,7 @@
 //! Which devices are connected, and the task that holds each one's session.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -46,6 +46,8 @@ struct Agent {
 #[derive(Default)]
 pub(crate) struct Agents {
     online: Mutex<HashMap<String, Agent>>,
+    /// The devices that are refused because they are disabled, as far as they have asked.
+    refused: Mutex<HashSet<String>>,
     connections: AtomicU64,
 }
 
@@ -61,6 +63,11 @@ impl Agents {
     /// The device's session, if it is connected.
     pub(crate) fn mux(&self, device_id: &str) -> Option<Mux> {
         self.online().get(device_id).map(|agent| agent.mux.clone()).filter(|mux| !mux.is_ended())
+    }
+
+    /// Whether this refusal of a disabled device is the first since it was last allowed.
+    pub(crate) fn is_first_refusal(&self, device_id: &str) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(device_id.into())
     }
 
     /// Ends the device's session, if it is connected.
@@ -90,6 +97,7 @@ impl Agents {
     fn enter(&self, arrival: &Arrival, mux: Mux) -> (u64, Option<Agent>) {
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
         let agent = Agent { connection, mux, source: arrival.source.clone() };
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(&arrival.device_id);
         (connection, self.online().insert(arrival.device_id.clone(), agent))
     }
 

@@ -2,14 +2,17 @@
 
 mod agent;
 mod audit;
+mod browser;
 mod describe;
 mod devices;
+mod endpoint_tests;
 mod endpoints;
 mod events;
 mod groups;
 mod idempotency;
 mod own;
 mod records;
+mod settings;
 mod upgrade;
 mod users;
 
@@ -23,15 +26,17 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, StatusCode, header};
-use towline_cloud_api::{ErrorCode, Health, Page, Permission, Problem};
+use towline_cloud_api::{ErrorCode, FieldError, Health, Page, Permission, Problem};
 
 use self::describe::{Api, Needs};
 pub(crate) use self::idempotency::Answering;
 use crate::{
     auth::{Door, HashFailed, Stranger},
+    page,
     random::NoRandom,
     seal::Unsealable,
     store::{self, audit::is_control},
+    vault,
 };
 
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -44,7 +49,9 @@ const MAX_PAGE: u32 = 1000;
 /// Every route there is.
 pub(crate) fn routes(door: Door) -> Router {
     use Needs::{Anywhere, DeviceProof, Everywhere, Login, Nothing, OnDevice, OnRecord};
-    use Permission::{DeviceControlAdmin, DeviceControlRead, RemoteAccessAdmin, RemoteAccessRead, UserAdmin};
+    use Permission::{
+        DeviceControlAdmin, DeviceControlRead, RemoteAccessAdmin, RemoteAccessConnect, RemoteAccessRead, UserAdmin,
+    };
 
     // The id of each is also what the audit calls it.
     #[rustfmt::skip]
@@ -53,7 +60,11 @@ pub(crate) fn routes(door: Door) -> Router {
         .get("/ready", "readiness.show", Nothing, "whether the cloud can do its work now", ready)
         .document("/openapi.json", "openapi.show", "this document")
 
+        .get("/page", "page.show", Nothing, "what the page has to know before a login", browser::page)
+
         .post("/login", "login", Nothing, "log in", own::login)
+        .post("/browser/login", "browser.login", Nothing, "log a page in, with a cookie", browser::login)
+        .post("/browser/login-link", "browser.login-link", Nothing, "log a page in with the code of a login link", browser::login_link)
         .post("/logout", "logout", Login, "end the token that this is asked with", own::logout)
         .get("/current-user", "current-user.show", Login, "who I am and what I may do", own::show)
         .put("/current-user/password", "password.change", Login, "change my password", own::change_password)
@@ -101,11 +112,18 @@ pub(crate) fn routes(door: Door) -> Router {
         .patch("/devices/{device}/endpoints/{endpoint}", "endpoint.update", OnDevice(RemoteAccessAdmin), "change an endpoint", endpoints::update)
         .delete("/devices/{device}/endpoints/{endpoint}", "endpoint.delete", OnDevice(RemoteAccessAdmin), "remove an endpoint", endpoints::remove)
 
+        .post("/devices/{device}/endpoint-tests", "endpoint.test", OnDevice(RemoteAccessAdmin), "try whether an endpoint would work", endpoint_tests::test)
+        .post("/devices/{device}/endpoints/{endpoint}/tickets", "ticket.create", OnDevice(RemoteAccessConnect), "get a ticket for one connection of a page", browser::issue_ticket)
+        .get("/connect", "ticket.use", Login, "the WebSocket that a ticket is for", browser::connect)
+
         .get("/operations", "operation.list", Anywhere(RemoteAccessRead), "attempts to connect, newest first", records::operations)
         .get("/operations/{operation}", "operation.show", OnRecord(RemoteAccessRead), "one attempt to connect", records::operation)
         .get("/sessions", "session.list", Anywhere(RemoteAccessRead), "sessions, newest first", records::sessions)
         .get("/sessions/{session}", "session.show", OnRecord(RemoteAccessRead), "one session", records::session)
         .delete("/sessions/{session}", "session.kill", OnRecord(RemoteAccessAdmin), "end a session", records::kill)
+
+        .get("/settings", "settings.show", Login, "what holds for all sessions", settings::show)
+        .patch("/settings", "settings.update", Anywhere(UserAdmin), "change what holds for all sessions", settings::update)
 
         .get("/audit", "audit.list", Anywhere(UserAdmin), "the audit, newest first", audit::list)
         .get("/audit/verify", "audit.verify", Anywhere(UserAdmin), "whether the audit's chain is whole", audit::verify)
@@ -119,10 +137,11 @@ pub(crate) fn routes(door: Door) -> Router {
         .get("/agent/tunnel", "device.connect", DeviceProof, "a device's tunnel", agent::tunnel);
 
     api.finish()
-        .fallback(nothing_here)
         .method_not_allowed_fallback(nothing_here)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(door.clone(), in_time))
+        // Behind the layers: what the page says of caching stays as it is.
+        .fallback(page::show)
         .with_state(door)
 }
 
@@ -168,6 +187,14 @@ impl Failure {
         Self(Box::new(Problem::new(code, detail)))
     }
 
+    /// The request is not understood, because of these fields.
+    pub(crate) fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = errors.iter().map(|error| error.detail.as_str()).collect::<Vec<_>>().join("; ");
+        let mut problem = Problem::new(ErrorCode::BadRequest, detail);
+        problem.errors = errors.into();
+        Self(Box::new(problem))
+    }
+
     pub(crate) fn into_problem(self) -> Problem {
         *self.0
     }
@@ -211,6 +238,15 @@ impl From<NoRandom> for Failure {
 impl From<Unsealable> for Failure {
     fn from(error: Unsealable) -> Self {
         internal(&error)
+    }
+}
+
+impl From<vault::Error> for Failure {
+    fn from(error: vault::Error) -> Self {
+        match error {
+            vault::Error::Store(error) => error.into(),
+            vault::Error::Unsealable(error) => error.into(),
+        }
     }
 }
 
@@ -325,11 +361,15 @@ fn to_name_cursor(name: String) -> String {
 
 /// A name of anything: 1 to 64 characters, none of which moves the cursor or turns text, no blanks at the ends.
 pub(crate) fn check_name(what: &str, name: &str) -> Result<(), Failure> {
+    let wrong = wrong_name(what, name).map(|detail| Failure::new(ErrorCode::BadRequest, detail));
+    wrong.map_or(Ok(()), Err)
+}
+
+/// What is wrong with a name.
+fn wrong_name(what: &str, name: &str) -> Option<String> {
     let fits = (1..=MAX_NAME_CHARS).contains(&name.chars().count());
     if fits && !name.contains(is_control) && name.trim() == name {
-        return Ok(());
+        return None;
     }
-    let detail =
-        format!("a {what}'s name has 1 to {MAX_NAME_CHARS} characters, no control characters, no blanks at its ends");
-    Err(Failure::new(ErrorCode::BadRequest, detail))
+    Some(format!("a {what}'s name has 1 to {MAX_NAME_CHARS} characters, no control characters, no blanks at its ends"))
 }

@@ -10,13 +10,16 @@ use crate::{
     api::{Answering, Failure},
     auth::{Challenges, Passwords, Penalties},
     changes::Changes,
+    connect::Pass,
     drain::Drain,
     metrics::Metrics,
     moment::{now_millis, rfc3339},
     random,
     seal::Sealer,
     sessions::{LiveSessions, Operators},
+    single_use::SingleUse,
     store::{Actor, Store, Tenant},
+    terminal::Terminals,
 };
 
 /// How long an enrolment token is good for unless somebody says otherwise.
@@ -35,6 +38,9 @@ pub(crate) struct App {
     pub(crate) answering: Answering,
     pub(crate) penalties: Penalties,
     pub(crate) challenges: Challenges,
+    pub(crate) tickets: SingleUse<Pass>,
+    pub(crate) login_links: SingleUse<()>,
+    pub(crate) terminals: Terminals,
     pub(crate) trust: CloudTrust,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,

@@ -1,5 +1,6 @@
 //! Who calls, and what they may do. The only way from a request to the store leads through here.
 
+pub(crate) mod browser;
 mod challenge;
 mod password;
 mod penalty;
@@ -12,7 +13,7 @@ use std::{
 };
 
 use axum::extract::FromRequestParts;
-use http::{header, request::Parts};
+use http::{HeaderValue, header, request::Parts};
 use towline_cloud_api::{CurrentUser, ErrorCode, Login, LoginGranted, Permission};
 use zeroize::Zeroizing;
 
@@ -36,9 +37,14 @@ const LOGIN_ALLOWANCE: Allowance = Allowance { per_account: 5, per_source: 50 };
 const CODE_ALLOWANCE: Allowance = Allowance { per_account: 10, per_source: u32::MAX };
 const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
-/// The address at the other end of a request's connection; the listener puts it into each request.
+/// The other end of a request's connection; the listener puts it into each request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    /// Where the request comes from.
+    pub(crate) source: SocketAddr,
+    /// Whether it came over TLS, as far as the cloud or a proxy that it trusts can tell.
+    pub(crate) is_secure: bool,
+}
 
 /// The routes' state. What is behind it comes out only as a [`Caller`] or a [`Stranger`].
 #[derive(Clone)]
@@ -50,7 +56,7 @@ impl Door {
     }
 }
 
-/// Somebody who has shown a valid bearer token with this request.
+/// Somebody who has shown a valid token with this request: a bearer token, or a cookie from a page of this cloud.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) app: Arc<App>,
@@ -65,15 +71,60 @@ pub(crate) struct Stranger {
     pub(crate) source: SocketAddr,
 }
 
+/// The cloud as whoever asks sees it.
+pub(crate) struct Site {
+    host: String,
+    is_secure: bool,
+}
+
+/// A browser with a page of this cloud, logged in or not.
+pub(crate) struct Visit(Site);
+
 impl FromRequestParts<Door> for Stranger {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failure> {
         // The listener always says where a connection comes from; without that nothing is answered.
-        let Some(&Peer(source)) = parts.extensions.get::<Peer>() else {
-            return Err(Failure::new(ErrorCode::Internal, ""));
-        };
+        let Peer { source, .. } = peer(parts)?;
         Ok(Self { app: door.0.clone(), source })
+    }
+}
+
+fn peer(parts: &Parts) -> Result<Peer, Failure> {
+    parts.extensions.get::<Peer>().copied().ok_or_else(|| Failure::new(ErrorCode::Internal, ""))
+}
+
+impl FromRequestParts<Door> for Site {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Failure> {
+        let Peer { is_secure, .. } = peer(parts)?;
+        Ok(Self { host: browser::host(&parts.headers, &parts.uri)?, is_secure })
+    }
+}
+
+impl FromRequestParts<Door> for Visit {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failure> {
+        let site = Site::from_request_parts(parts, door).await?;
+        browser::check_origin(&parts.headers, &site.host, site.is_secure)?;
+        Ok(Self(site))
+    }
+}
+
+impl Site {
+    /// The header that takes a browser's token away.
+    pub(crate) fn forget_cookie(&self) -> Result<HeaderValue, Failure> {
+        browser::set_cookie(&self.host, self.is_secure, "", 0)
+    }
+}
+
+impl Visit {
+    /// The header that gives the browser its token.
+    pub(crate) fn set_cookie(&self, granted: &Granted) -> Result<HeaderValue, Failure> {
+        let Self(Site { host, is_secure }) = self;
+        browser::set_cookie(host, *is_secure, &granted.token, TOKEN_LIFE.as_secs())
     }
 }
 
@@ -82,11 +133,7 @@ impl FromRequestParts<Door> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Failure> {
         let Stranger { app, source } = Stranger::from_request_parts(parts, door).await?;
-        let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| {
-            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-        });
-        let Some(token) = token.filter(|token| token.starts_with(TOKEN_PREFIX)) else {
+        let Some(token) = token(parts)? else {
             return Err(Failure::new(ErrorCode::Unauthenticated, "the request carries no bearer token"));
         };
         // The store knows hashes only, and looks up by hash: how long that takes says nothing about any token.
@@ -96,6 +143,28 @@ impl FromRequestParts<Door> for Caller {
             None => Err(Failure::new(ErrorCode::Unauthenticated, "the bearer token is unknown or has expired")),
         }
     }
+}
+
+/// The token that a request carries. A browser sends its cookie whoever asks it to: what changes something or opens a
+/// WebSocket has to come from a page of this cloud.
+fn token(parts: &Parts) -> Result<Option<&str>, Failure> {
+    let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    });
+    if let Some(token) = bearer.filter(|token| token.starts_with(TOKEN_PREFIX)) {
+        return Ok(Some(token));
+    }
+    if !parts.headers.contains_key(header::COOKIE) {
+        return Ok(None);
+    }
+    let Peer { is_secure, .. } = peer(parts)?;
+    let host = browser::host(&parts.headers, &parts.uri)?;
+    let Some(token) = browser::token(&parts.headers, &host, is_secure) else { return Ok(None) };
+    if !parts.method.is_safe() || parts.headers.contains_key(header::UPGRADE) {
+        browser::check_origin(&parts.headers, &host, is_secure)?;
+    }
+    Ok(Some(token))
 }
 
 impl Caller {
@@ -119,8 +188,8 @@ impl Caller {
     ) -> Result<StoredDevice, Failure> {
         let found = self.app.store.device_for(self.tenant(), &self.visitor.user_id, device_id).await?;
         match found {
-            Some((device, permissions)) if permissions.contains(&permission) => Ok(device),
-            Some((device, _)) => {
+            Some(device) if device.permissions.contains(&permission) => Ok(device),
+            Some(device) => {
                 let detail = format!("{permission} on device \"{}\"", device.name);
                 Err(self.denied(action, &format!("device/{}", device.id), ErrorCode::Forbidden, detail).await?)
             }
@@ -201,8 +270,29 @@ async fn current_user(app: &App, tenant: &Tenant, user_id: &str, name: &str) -> 
     Ok(CurrentUser { id: user_id.into(), name: name.into(), permissions })
 }
 
-/// Checks a password and grants a bearer token for it.
-pub(crate) async fn login(app: &App, source: SocketAddr, login: Login) -> Result<LoginGranted, Failure> {
+/// A token that was granted, in one of its two forms.
+pub(crate) struct Granted {
+    pub(crate) token: Zeroizing<String>,
+    pub(crate) expires_at: String,
+    pub(crate) user: CurrentUser,
+}
+
+impl From<Granted> for LoginGranted {
+    fn from(granted: Granted) -> Self {
+        let Granted { token, expires_at, user } = granted;
+        Self { token: token.as_str().to_owned(), expires_at, user }
+    }
+}
+
+/// What a token is carried in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carried {
+    InHeader,
+    InCookie,
+}
+
+/// Checks a password and grants a token for it.
+pub(crate) async fn login(app: &App, source: SocketAddr, login: Login, carried: Carried) -> Result<Granted, Failure> {
     let Login { user, password, totp_code } = login;
     let password = Zeroizing::new(password);
     let tenant = Tenant::first();
@@ -232,21 +322,41 @@ pub(crate) async fn login(app: &App, source: SocketAddr, login: Login) -> Result
         check_code(app, &tenant, &actor, &account.id, &code, "login").await?;
     }
     app.penalties.forgive(source.ip(), &user);
-    grant(app, &tenant, &actor, &account, &user).await
+    grant(app, &tenant, &actor, &account, &user, carried).await
+}
+
+/// Trades the code of a login link for a token.
+pub(crate) async fn redeem_link(app: &App, source: SocketAddr, code: &str) -> Result<Granted, Failure> {
+    let (tenant, name) = (Tenant::first(), crate::store::ADMIN);
+    let actor = Actor { name: name.into(), source: source.to_string() };
+    // The blank keeps this apart from the accounts of people: no user's name begins with one.
+    admit(app, source.ip(), " link", LOGIN_ALLOWANCE, &tenant, &actor, "login").await?;
+    if app.login_links.redeem(code, Instant::now()).is_none() {
+        let entry = Entry::failed(&actor, "login", "user", ErrorCode::AuthFailed);
+        app.store.record(&tenant, entry.detail("a login link that is unknown, used or expired")).await?;
+        return Err(Failure::new(ErrorCode::AuthFailed, "the login link is unknown, used or expired"));
+    }
+    app.penalties.forgive(source.ip(), " link");
+    let account = first_account(app, &tenant).await?;
+    grant(app, &tenant, &actor, &account, name, Carried::InCookie).await
 }
 
 /// A bearer token for the first user, without a password: for who already owns the process.
 pub(crate) async fn local_login(app: &App) -> Result<LoginGranted, Failure> {
-    let tenant = Tenant::first();
-    let name = crate::store::ADMIN;
-    let Some(account) = app.store.account(&tenant, name).await? else {
+    let (tenant, name) = (Tenant::first(), crate::store::ADMIN);
+    let account = first_account(app, &tenant).await?;
+    let actor = Actor { name: name.into(), source: "this machine".into() };
+    Ok(grant(app, &tenant, &actor, &account, name, Carried::InHeader).await?.into())
+}
+
+async fn first_account(app: &App, tenant: &Tenant) -> Result<Account, Failure> {
+    let Some(account) = app.store.account(tenant, crate::store::ADMIN).await? else {
         return Err(Failure::new(ErrorCode::NotFound, "the user admin is no more"));
     };
     if account.disabled {
         return Err(Failure::new(ErrorCode::UserDisabled, "the user admin"));
     }
-    let actor = Actor { name: name.into(), source: "this machine".into() };
-    grant(app, &tenant, &actor, &account, name).await
+    Ok(account)
 }
 
 async fn grant(
@@ -255,8 +365,13 @@ async fn grant(
     actor: &Actor,
     account: &Account,
     name: &str,
-) -> Result<LoginGranted, Failure> {
-    let token = random::secret(TOKEN_PREFIX)?;
+    carried: Carried,
+) -> Result<Granted, Failure> {
+    let prefix = match carried {
+        Carried::InHeader => TOKEN_PREFIX,
+        Carried::InCookie => browser::COOKIE_TOKEN_PREFIX,
+    };
+    let token = Zeroizing::new(random::secret(prefix)?);
     let life = i64::try_from(TOKEN_LIFE.as_millis()).unwrap_or(i64::MAX);
     let expires_at = now_millis().saturating_add(life);
     let user = current_user(app, tenant, &account.id, name).await?;
@@ -264,7 +379,7 @@ async fn grant(
     if !app.store.grant_token(tenant, actor, &account.id, &account.password_hash, &hash, expires_at).await? {
         return Err(Failure::new(ErrorCode::AuthFailed, "the user was changed meanwhile"));
     }
-    Ok(LoginGranted { token, expires_at: rfc3339(expires_at), user })
+    Ok(Granted { token, expires_at: rfc3339(expires_at), user })
 }
 
 /// Lets a guess through, or says how long to wait; the first refusal of each wait is recorded.

@@ -25,37 +25,46 @@
 mod agents;
 mod api;
 mod app;
+mod attempt;
 mod auth;
 mod backup;
 mod certificates;
 mod changes;
+mod connect;
 mod data_dir;
 mod drain;
 mod identity;
+mod limits;
 mod listen;
 mod metrics;
 mod moment;
+mod page;
 mod random;
 mod relay;
 mod revocation;
+mod screen;
 mod seal;
 mod sessions;
+mod single_use;
 mod source;
 mod store;
+mod terminal;
 mod unfinished;
+mod vault;
+mod viewer;
 
 use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::middleware::from_fn_with_state;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use towline_cloud_api::{CloudTrust, EnrolmentTicket, LoginGranted, Problem};
+use towline_cloud_api::{CloudTrust, EnrolmentTicket, ErrorCode, LoginGranted, Problem};
 use towline_transport::tls::KeyPin;
 use towline_tunnel_proto::Code;
 use zeroize::Zeroizing;
@@ -64,6 +73,7 @@ use self::{
     app::App,
     data_dir::DataDir,
     identity::{Identity, ServerKey},
+    single_use::SingleUse,
     store::{Actor, Entry, Store, Tenant},
 };
 pub use self::{
@@ -74,6 +84,8 @@ pub use self::{
 
 /// For farewells and last records when the cloud stops.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+/// How long a login link is good for, unless it is used.
+const LOGIN_LINK_LIFE: Duration = Duration::from_secs(60 * 60);
 const GOING_DOWN: &str = "the cloud is shutting down";
 const SEAL: &str = "towline audit seal v1";
 const SEALED: &str = "towline sealed v1";
@@ -246,6 +258,9 @@ impl Cloud {
             answering: api::Answering::default(),
             penalties: auth::Penalties::default(),
             challenges: auth::Challenges::new(server_key.derive(CHALLENGE), moment::now_millis()),
+            tickets: SingleUse::new(connect::TICKET_LIFE),
+            login_links: SingleUse::new(LOGIN_LINK_LIFE),
+            terminals: terminal::Terminals::default(),
             trust: identity.trust,
             metrics: metrics::Metrics::default(),
             drain: drain::Drain::new(dir.path()),
@@ -386,6 +401,18 @@ impl Running {
     /// The problem that the API would answer with.
     pub async fn local_login(&self) -> Result<LoginGranted, Problem> {
         auth::local_login(&self.app).await.map_err(api::Failure::into_problem)
+    }
+
+    /// What stands behind the cloud's address in a link that logs a browser in as `admin`, for whoever runs this process:
+    /// `#login=` and a code that is good once, for an hour.
+    ///
+    /// # Errors
+    ///
+    /// The problem that the API would answer with.
+    pub fn login_fragment(&self) -> Result<String, Problem> {
+        let issued = self.app.login_links.issue(store::ADMIN, (), Instant::now());
+        let code = issued.map_err(|error| Problem::new(ErrorCode::Internal, error.to_string()))?;
+        Ok(format!("#login={code}"))
     }
 
     /// Looks at the certificate now: one of the cloud's own that is about to expire is renewed, files are read again. It

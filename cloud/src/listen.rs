@@ -30,7 +30,7 @@ use towline_cloud_api::{ErrorCode, Problem};
 
 use crate::{
     auth::Peer,
-    source::{Network, source},
+    source::{Network, said_to_be_secure, source},
     unfinished::{Place, Unfinished},
 };
 
@@ -156,6 +156,7 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
     let asked = Arc::new(Notify::new());
     let lost = place.lost();
     let place = Arc::new(Mutex::new(Some(place)));
+    let (is_tls, is_from_proxy) = (matches!(stream, Stream::Tls(_)), service.is_trusted(peer.ip()));
     let on_request = {
         let asked = asked.clone();
         service_fn(move |mut request: Request<Incoming>| {
@@ -164,7 +165,8 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
                 asked.notify_one();
             }
             let source = source(peer, request.headers(), &service.trusted_proxies);
-            request.extensions_mut().insert(Peer(source));
+            let is_secure = is_tls || (is_from_proxy && said_to_be_secure(request.headers()));
+            request.extensions_mut().insert(Peer { source, is_secure });
             service.routes.clone().oneshot(request.map(axum::body::Body::new))
         })
     };

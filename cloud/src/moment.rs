@@ -20,6 +20,11 @@ pub(crate) fn rfc3339(at_millis: i64) -> String {
         .unwrap_or_default()
 }
 
+/// A time as the API takes it, in any zone; `None` if it is none.
+pub(crate) fn from_rfc3339(text: &str) -> Option<i64> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(millis)
+}
+
 /// How long ago something was, for people: `3 minutes ago`.
 pub(crate) fn ago(at_millis: i64, now_millis: i64) -> String {
     let seconds = now_millis.saturating_sub(at_millis).max(0) / 1000;

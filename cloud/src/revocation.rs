@@ -3,6 +3,7 @@
 //! Each of these is called after the change was committed. A session that is just beginning has its place among the
 //! live ones before the store is asked whether it may start, so that it meets one or the other.
 
+use towline_cloud_api::Protocol;
 use towline_tunnel_proto::Code;
 
 use crate::{
@@ -44,6 +45,20 @@ impl App {
     pub(crate) fn revoke_device(&self, device_id: &str, code: Code, reason: &str) {
         self.sessions.revoke(reason, |footing| footing.device_id == device_id);
         self.agents.close(device_id, code, reason);
+    }
+
+    /// Ends the sessions of a protocol.
+    pub(crate) async fn revoke_protocol(&self, tenant: &Tenant, protocol: Protocol, reason: &str) {
+        for (session_id, footing) in self.sessions.live() {
+            if footing.tenant != *tenant {
+                continue;
+            }
+            let endpoint = self.store.endpoint(tenant, &footing.device_id, &footing.endpoint_id).await;
+            // If the store cannot say, they end.
+            if endpoint.map_or(true, |found| found.is_none_or(|stored| stored.endpoint.protocol == protocol)) {
+                self.sessions.revoke_one(&session_id, reason);
+            }
+        }
     }
 
     /// Ends an endpoint's sessions.

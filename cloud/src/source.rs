@@ -8,6 +8,7 @@ use std::{
 use http::HeaderMap;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const MAX_HOPS: usize = 16;
 
 /// A network of addresses: `10.0.0.0/8`, `2001:db8::/32`, or a single address.
@@ -69,6 +70,11 @@ pub(crate) fn source(peer: SocketAddr, headers: &HeaderMap, trusted: &[Network])
         }
     }
     nearest
+}
+
+/// Whether a trusted proxy says that the client came over TLS.
+pub(crate) fn said_to_be_secure(headers: &HeaderMap) -> bool {
+    headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// An address, with a port or without.

@@ -29,6 +29,7 @@ mod idempotency;
 mod operation;
 mod rights;
 mod session;
+mod settings;
 mod token;
 mod totp;
 mod upkeep;
@@ -36,10 +37,11 @@ mod user;
 
 pub(crate) use audit::{Actor, Entry};
 pub(crate) use device::{DeviceFilter, EnrolRequest, StoredDevice};
+pub(crate) use endpoint::{EndpointChange, StoredEndpoint};
 pub(crate) use grant::GrantFilter;
 pub(crate) use group::{GroupKind, Membership};
 pub(crate) use idempotency::Given;
-pub(crate) use operation::NewOperation;
+pub(crate) use operation::{NewOperation, OperationFilter, target};
 pub(crate) use rights::Footing;
 pub(crate) use session::{NewSession, SessionClose, SessionFilter, Starting, new_session_id};
 pub(crate) use token::Visitor;
@@ -185,9 +187,13 @@ fn options(data_dir: &Path) -> SqliteConnectOptions {
 fn migrations() -> Migrator {
     let first = include_str!("../migrations/0001_first.sql").into_sql_str();
     let people = include_str!("../migrations/0002_people.sql").into_sql_str();
+    let access = include_str!("../migrations/0003_access.sql").into_sql_str();
+    let terminals = include_str!("../migrations/0004_terminals.sql").into_sql_str();
     Migrator::with_migrations(vec![
         Migration::new(1, "first".into(), MigrationType::Simple, first, false),
         Migration::new(2, "people".into(), MigrationType::Simple, people, false),
+        Migration::new(3, "access".into(), MigrationType::Simple, access, false),
+        Migration::new(4, "terminals".into(), MigrationType::Simple, terminals, false),
     ])
 }
 

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use serde_json::Value;
 
 /// Each package and the packages of this workspace that it may depend on, tests included.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("towline-rfb", &[]),
     ("towline-telnet", &[]),
+    ("towline-ssh-bridge", &[]),
     ("towline-tunnel-proto", &[]),
     ("towline-transport", &[]),
     ("towline-cloud-api", &[]),
@@ -17,6 +18,8 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
         "towline-cli",
         &[
             "towline-rfb",
+            "towline-ssh-bridge",
+            "towline-telnet",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",
@@ -29,6 +32,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
         &[
             "towline-rfb",
             "towline-telnet",
+            "towline-ssh-bridge",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",
@@ -41,6 +45,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
         &[
             "towline-rfb",
             "towline-telnet",
+            "towline-ssh-bridge",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",
@@ -165,7 +170,9 @@ fn the_protocol_crates_have_no_panicking_shortcuts() {
         let path = path.strip_prefix(root()).unwrap().to_path_buf();
         if !(path.starts_with("rfb/src")
             || path.starts_with("tunnel-proto/src")
+            || path.starts_with("ssh-bridge/src")
             || path.starts_with("telnet/src")
+            || path.starts_with("ssh-bridge/src")
             || path.starts_with("transport/src"))
         {
             continue;

@@ -38,6 +38,8 @@ pub struct Encoder {
     encoding: Encoding,
     /// How the client can be told of another size, if it can.
     resizing: Option<Encoding>,
+    /// The client waits to be told of the size, even if it is the one that it knows.
+    size_owed: Option<SizeOwed>,
     damage: Damage,
     /// What the client has asked for since it got its last update.
     wanted: Option<Rectangle>,
@@ -46,6 +48,21 @@ pub struct Encoder {
     output: Vec<u8>,
     failed: Option<Error>,
 }
+
+/// Why a client waits to be told of the size.
+///
+/// Spec: the RFB community's specification, ExtendedDesktopSize.
+#[derive(Clone, Copy, Debug)]
+enum SizeOwed {
+    /// It has just said that it understands ExtendedDesktopSize: only from the answer on it may ask for another size.
+    Announcement,
+    /// It has asked for this size.
+    Answer { width: u16, height: u16 },
+}
+
+const ASKED_BY_THIS_CLIENT: u16 = 1;
+const SIZE_TAKEN: u16 = 0;
+const SIZE_PROHIBITED: u16 = 1;
 
 impl Encoder {
     /// The session that a handshake has begun with `init`.
@@ -62,6 +79,7 @@ impl Encoder {
             writing: Writing::new(&init.format),
             encoding: Encoding::RAW,
             resizing: None,
+            size_owed: None,
             damage: Damage::default(),
             wanted: None,
             zrle: zrle::Compressor::default(),
@@ -81,7 +99,8 @@ impl Encoder {
     }
 
     /// The next message of the client; `Ok(None)` until more has arrived. Format, encodings and requests are heeded
-    /// already, keys and pointer are for the application.
+    /// already, keys and pointer are for the application. So is [`ClientMessage::SetDesktopSize`]: whether the picture of
+    /// the next [`Encoder::update`] has that size is the answer.
     ///
     /// # Errors
     ///
@@ -97,6 +116,9 @@ impl Encoder {
         match &message {
             Some(ClientMessage::SetPixelFormat(format)) => self.set_format(format),
             Some(ClientMessage::SetEncodings(encodings)) => self.set_encodings(encodings),
+            Some(ClientMessage::SetDesktopSize { width, height, .. }) => {
+                self.size_owed = Some(SizeOwed::Answer { width: *width, height: *height });
+            }
             Some(ClientMessage::FramebufferUpdateRequest { incremental, rectangle }) => {
                 if !incremental {
                     self.damage(*rectangle);
@@ -129,9 +151,13 @@ impl Encoder {
     fn set_encodings(&mut self, encodings: &[Encoding]) {
         let first_of = |ours: &[Encoding]| encodings.iter().copied().find(|encoding| ours.contains(encoding));
         self.encoding = first_of(&[Encoding::RAW, Encoding::HEXTILE, Encoding::ZRLE]).unwrap_or(Encoding::RAW);
+        let before = self.resizing;
         self.resizing = [Encoding::EXTENDED_DESKTOP_SIZE, Encoding::DESKTOP_SIZE]
             .into_iter()
             .find(|encoding| encodings.contains(encoding));
+        if self.resizing != before {
+            self.size_owed = Some(SizeOwed::Announcement);
+        }
     }
 
     /// The next bytes for the client, in order; `None` when there is nothing now.
@@ -173,9 +199,11 @@ impl Encoder {
     /// A client that cannot be told of a new size sees what fits into the old one.
     pub fn update(&mut self, framebuffer: &Framebuffer) -> bool {
         let Some(wanted) = self.wanted else { return false };
-        let resized = self.resizing.filter(|_| self.size != framebuffer.rectangle());
+        let another = self.size != framebuffer.rectangle();
+        let owed = |encoding: &Encoding| *encoding == Encoding::EXTENDED_DESKTOP_SIZE && self.size_owed.is_some();
+        let resized = self.resizing.filter(|encoding| another || owed(encoding));
         let mut wanted = wanted;
-        if resized.is_some() {
+        if resized.is_some() && another {
             self.size = framebuffer.rectangle();
             self.damage(self.size);
             wanted = self.size;
@@ -191,7 +219,7 @@ impl Encoder {
         let rectangles = u16::try_from(count).unwrap_or(u16::MAX);
         ServerMessage::FramebufferUpdate { rectangles }.encode(&mut self.output);
         if let Some(encoding) = resized {
-            self.put_size(encoding);
+            self.put_size(encoding, another);
         }
         for part in parts {
             self.put_part(framebuffer, part);
@@ -199,8 +227,25 @@ impl Encoder {
         true
     }
 
-    fn put_size(&mut self, encoding: Encoding) {
-        RectangleHead { rectangle: self.size, encoding }.encode(&mut self.output);
+    /// Tells the client the size; `another`: not the one that it knows.
+    fn put_size(&mut self, encoding: Encoding, another: bool) {
+        let mut rectangle = self.size;
+        if encoding == Encoding::EXTENDED_DESKTOP_SIZE {
+            // The place of this rectangle is none: it says who asked, and what came of it.
+            (rectangle.x, rectangle.y) = match self.size_owed.take() {
+                Some(SizeOwed::Answer { width, height }) if (width, height) == (self.size.width, self.size.height) => {
+                    (ASKED_BY_THIS_CLIENT, SIZE_TAKEN)
+                }
+                // Together with a no the client would not look at the size.
+                Some(answer @ SizeOwed::Answer { .. }) if another => {
+                    self.size_owed = Some(answer);
+                    (0, SIZE_TAKEN)
+                }
+                Some(SizeOwed::Answer { .. }) => (ASKED_BY_THIS_CLIENT, SIZE_PROHIBITED),
+                Some(SizeOwed::Announcement) | None => (0, SIZE_TAKEN),
+            };
+        }
+        RectangleHead { rectangle, encoding }.encode(&mut self.output);
         if encoding == Encoding::EXTENDED_DESKTOP_SIZE {
             self.output.extend_from_slice(&[1, 0, 0, 0]);
             Screen { id: 0, rectangle: self.size, flags: 0 }.encode(&mut self.output);

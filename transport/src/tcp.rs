@@ -1,4 +1,4 @@
-//! TCP, with `TCP_NODELAY` on.
+//! TCP, with `TCP_NODELAY` on, and urgent bytes where they stand in the stream: a pipe loses none.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -48,9 +48,11 @@ pub async fn connect_addr(address: SocketAddr, limit: Duration) -> Result<Carrie
     carrier(stream, address).map_err(refused)
 }
 
-/// A stream somebody else connected or accepted, made ready: `TCP_NODELAY` on, addresses noted.
+/// A stream somebody else connected or accepted, made ready.
 fn carrier(stream: TcpStream, peer: SocketAddr) -> io::Result<Carrier<TcpStream>> {
     stream.set_nodelay(true)?;
+    // Telnet marks the end of its Synch by an urgent byte, which would else be taken out of the stream.
+    rustix::net::sockopt::set_socket_oobinline(&stream, true)?;
     let info = CarrierInfo { local: stream.local_addr().ok(), peer: Some(peer), ..CarrierInfo::default() };
     Ok(Carrier::from_parts(stream, info))
 }

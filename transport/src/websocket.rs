@@ -4,6 +4,7 @@
 //! and stated, since there may be very many idle connections.
 
 mod handshake;
+mod messages;
 
 use std::{
     io::{self, Cursor, IoSlice},
@@ -18,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Error as FrameError, Message,
+        Error as FrameError, Message as Frame,
         error::ProtocolError,
         protocol::{
             Role, WebSocketConfig,
@@ -30,6 +31,7 @@ use tokio_tungstenite::{
 use crate::{Carrier, Dialer, Error, Incoming, Listener};
 
 pub use handshake::{ClientRequest, accept, accept_key, connect};
+pub use messages::{Message, MessageReader, MessageWriter, server_messages};
 
 /// The largest message we send, in bytes.
 pub const MAX_SENT_MESSAGE_BYTES: usize = 64 * 1024;
@@ -117,11 +119,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 });
             }
             match ready!(Pin::new(&mut self.frames).poll_next(cx)) {
-                Some(Ok(Message::Binary(payload))) if !payload.is_empty() => return Poll::Ready(Ok(Some(payload))),
+                Some(Ok(Frame::Binary(payload))) if !payload.is_empty() => return Poll::Ready(Ok(Some(payload))),
                 // A ping's answer is queued: asking for the next message sends it.
-                Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Ok(Message::Close(_))) | None => self.end = Some(End::Closed),
-                Some(Ok(Message::Text(_))) => {
+                Some(Ok(Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_))) => {}
+                Some(Ok(Frame::Close(_))) | None => self.end = Some(End::Closed),
+                Some(Ok(Frame::Text(_))) => {
                     let reason = "the peer sent a text message where only binary ones are spoken".to_owned();
                     return Poll::Ready(Err(self.broken(invalid(reason))));
                 }
@@ -183,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
         for buf in bufs {
             message.extend_from_slice(buf.as_ref().take(size - message.len()).chunk());
         }
-        Pin::new(&mut self.frames).start_send(Message::Binary(message.freeze())).map_err(io_error)?;
+        Pin::new(&mut self.frames).start_send(Frame::Binary(message.freeze())).map_err(io_error)?;
         Poll::Ready(Ok(size))
     }
 

@@ -3,8 +3,10 @@
 
 mod bytes;
 mod completions;
+mod demo;
 mod doctor;
 mod failures;
+mod keys;
 mod lifecycle;
 mod logins;
 mod people;
@@ -16,4 +18,7 @@ mod ssh_config;
 mod sshd;
 mod targets;
 mod unix;
+#[path = "../../../rfb/tests/real_servers/viewer.rs"]
+#[allow(dead_code, reason = "it sees more than is asked here")]
+mod viewer;
 mod world;

@@ -239,7 +239,7 @@ fn cloud(folder: &Path, listen: &str) -> Process {
 }
 
 /// The program in an environment of which only the folder is ours.
-fn program(folder: &Path) -> Command {
+pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_towline"));
     for variable in VARIABLES {
         command.env_remove(variable);

@@ -1,9 +1,11 @@
-//! Devices and the endpoints they reach.
+//! Devices.
 
 use serde::{Deserialize, Serialize};
 
+use crate::Permission;
+
 /// A machine with an agent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Device {
     /// Id, a decimal string.
@@ -24,6 +26,9 @@ pub struct Device {
     pub agent_version: Option<String>,
     /// Names of the device in other systems.
     pub external_ids: Vec<ExternalId>,
+    /// What whoever asks may do with it.
+    #[serde(default)]
+    pub permissions: Vec<Permission>,
 }
 
 /// A name of a device in another system.
@@ -37,58 +42,6 @@ pub struct ExternalId {
     pub value: String,
 }
 
-/// What the cloud passes on for an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Protocol {
-    /// Bytes, end to end.
-    Passthrough,
-}
-
-impl Protocol {
-    /// The word in JSON and in the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Passthrough => "PASSTHROUGH",
-        }
-    }
-}
-
-/// `POST /api/v1/devices/{device}/endpoints`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct CreateEndpoint {
-    /// Name, unique on the device.
-    pub name: String,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// Host name or address as the device sees it.
-    pub host: String,
-    /// TCP port, 1 to 65535.
-    pub port: u16,
-}
-
-/// A server that the device can reach: a remote-access configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Endpoint {
-    /// Id.
-    pub id: String,
-    /// The device it belongs to.
-    pub device_id: String,
-    /// Name, unique on the device.
-    pub name: String,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// Host name or address as the device sees it.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
-    /// When it was made.
-    pub created_at: String,
-}
-
 /// `PATCH /api/v1/devices/{device}`. Disabling ends its connection and sessions at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -100,20 +53,4 @@ pub struct UpdateDevice {
     /// Whether it is kept from connecting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
-}
-
-/// `PATCH /api/v1/devices/{device}/endpoints/{endpoint}`. A new host or port ends the endpoint's sessions at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
-pub struct UpdateEndpoint {
-    /// A new name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// A new host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// A new port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
 }

@@ -104,6 +104,10 @@ errors! {
         "too many attempts" "wait, then try again";
     QuotaExceeded "quota-exceeded" Cloud 429 0x35 13
         "a limit of the cloud is reached" "close something, or ask for a higher limit";
+    TicketInvalid "ticket-invalid" Operator 401 0 3
+        "the ticket for this connection is unknown, used or expired" "connect again";
+    OriginRefused "origin-refused" Operator 403 0 3
+        "the request comes from a page that is not this cloud's" "open the cloud's own address; behind a proxy, name the proxy with --trusted-proxy and pass Host on";
     EnrolmentTokenInvalid "enrolment-token-invalid" Cloud 401 0 14
         "the enrolment token is unknown, used or expired" "get a new one with `towline devices enrol --name N`";
     DeviceIdentityRejected "device-identity-rejected" Cloud 401 0 14
@@ -130,6 +134,20 @@ errors! {
         "the device cannot resolve the target's name" "correct the endpoint's host, or the device's name servers";
     TargetClosed "target-closed" Target 502 0x26 34
         "the target broke the connection" "look at the target server's log";
+    TargetProtocol "target-protocol" Target 502 0 35
+        "the target speaks another protocol than the endpoint says" "correct the endpoint's protocol or port";
+    TargetSignIn "target-sign-in" Target 502 0 36
+        "the target refused the sign-in" "correct the endpoint's password or key";
+    TargetUnsupported "target-unsupported" Target 502 0 37
+        "the target asks for something that the cloud cannot do" "change the target's settings as the detail says";
+    HostKeyUnknown "host-key-unknown" Target 502 0 38
+        "the target's host key is not known and was not accepted" "compare the fingerprint with the one on the target, then accept it or keep it with the endpoint";
+    HostKeyChanged "host-key-changed" Target 502 0 38
+        "the target's host key is not the one that is kept with the endpoint" "somebody may be in between: if the target was installed anew, replace the endpoint's host key";
+    ProtocolForbidden "protocol-forbidden" Cloud 403 0 8
+        "this protocol is switched off here" "use SSH, or ask an administrator to allow it in the settings";
+    SessionLimit "session-limit" Cloud 403 0 42
+        "the session has reached a limit of time" "connect again; an administrator can change the limits in the settings";
     ProtocolMismatch "protocol-mismatch" Cloud 502 0x01 40
         "the two sides do not speak the same protocol" "bring agent, cloud and CLI to versions that fit";
     VersionUnsupported "version-unsupported" Cloud 426 0x05 40
@@ -267,6 +285,24 @@ pub struct Problem {
     pub hop: Hop,
     /// What to do.
     pub remedy: String,
+    /// What is wrong with single fields of what was sent.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<FieldError>))]
+    pub errors: Box<[FieldError]>,
+}
+
+/// What is wrong with one field of what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct FieldError {
+    /// Its name in JSON.
+    pub field: String,
+    /// What it has to be.
+    pub detail: String,
+}
+
+fn is_empty(errors: &[FieldError]) -> bool {
+    errors.is_empty()
 }
 
 impl Problem {
@@ -280,6 +316,7 @@ impl Problem {
             code,
             hop: code.hop(),
             remedy: code.remedy().into(),
+            errors: Box::default(),
         }
     }
 }

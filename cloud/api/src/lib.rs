@@ -22,18 +22,37 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod browser;
 mod device;
+mod endpoint;
 mod error;
 mod people;
 mod record;
+mod secret;
+mod settings;
+mod terminal;
 mod token;
 
 pub use agent::{Challenge, Enrol, Enrolled, EnrolmentTicket, IssueEnrolmentToken, SUBPROTOCOL_TUNNEL};
-pub use device::{CreateEndpoint, Device, Endpoint, ExternalId, Protocol, UpdateDevice, UpdateEndpoint};
-pub use error::{ErrorCode, Hop, Problem};
+pub use browser::{
+    BrowserSession, CLOSE_ENDED, FromViewer, IssueTicket, LoginLink, PageInfo, Phase, SUBPROTOCOL_RFB, SessionLimit,
+    TICKET_PREFIX, Ticket, ToViewer,
+};
+pub use device::{Device, ExternalId, UpdateDevice};
+pub use endpoint::{
+    CreateEndpoint, Endpoint, EndpointTest, HostKey, Protocol, SignIn, TelnetBackspace, TelnetInterrupt, TelnetNewline,
+    TelnetOptions, TelnetWhen, TestEndpoint, TestStep, TestedStep, UpdateEndpoint,
+};
+pub use error::{ErrorCode, FieldError, Hop, Problem};
 pub use people::{
     AccessToken, ChangePassword, CreateGrant, CreateGroup, CreateUser, CurrentUser, DeviceGroup, Grant, GroupRef,
     Login, LoginGranted, Permission, ResetPassword, TotpCode, TotpSetup, UpdateUser, User, UserGroup,
 };
 pub use record::{AuditRecord, AuditVerdict, Change, Health, Operation, OperationStatus, Page, Session, SessionEnd};
+pub use secret::Secret;
+pub use settings::{Settings, UpdateSettings};
+pub use terminal::{
+    Answer, FromTerminal, Prompt, Question, SUBPROTOCOL_TERMINAL, TERMINAL_KEPT_SECONDS, TERMINAL_WINDOW_BYTES,
+    TerminalCommand, ToTerminal,
+};
 pub use token::{CloudTrust, EnrolmentToken, TokenError};

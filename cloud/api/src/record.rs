@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ErrorCode;
+use crate::{ErrorCode, Protocol};
 
 /// One page of a list; pass `next` as the query's `cursor` for what follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,15 @@ pub struct Operation {
     pub device_id: String,
     /// The endpoint asked for; `None` if it was unknown.
     pub endpoint_id: Option<String>,
+    /// The endpoint's name at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_name: Option<String>,
+    /// The endpoint's protocol at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    /// `host:port` of the endpoint at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// Who asked.
     pub user: String,
     /// How far it has come.
@@ -64,8 +73,14 @@ pub struct Operation {
     pub detail: Option<String>,
     /// When it was asked for.
     pub created_at: String,
+    /// When the device was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executing_at: Option<String>,
     /// When its status last changed.
     pub updated_at: String,
+    /// The session that it became.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
 }
 
 /// Why a session ended.
@@ -87,6 +102,8 @@ pub enum SessionEnd {
     Revoked,
     /// The cloud stopped, orderly or not.
     CloudStopped,
+    /// A limit of idle or total time was reached.
+    LimitReached,
 }
 
 impl SessionEnd {
@@ -100,6 +117,7 @@ impl SessionEnd {
             Self::OperatorLost => "operator-lost",
             Self::Revoked => "revoked",
             Self::CloudStopped => "cloud-stopped",
+            Self::LimitReached => "limit-reached",
         }
     }
 }
@@ -116,6 +134,18 @@ pub struct Session {
     pub device_id: String,
     /// The endpoint.
     pub endpoint_id: String,
+    /// The endpoint's name at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_name: Option<String>,
+    /// The endpoint's protocol at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
+    /// `host:port` of the endpoint at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Whether the cloud passed no keys, pointer or clipboard on.
+    #[serde(default)]
+    pub view_only: bool,
     /// Who.
     pub user: String,
     /// The operator's address, as the cloud sees it.
@@ -126,6 +156,9 @@ pub struct Session {
     pub ended_at: Option<String>,
     /// Why it ended.
     pub end: Option<SessionEnd>,
+    /// What was taken away, by whom it was ended, or what broke; nothing if it just ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_detail: Option<String>,
     /// Bytes from the operator to the target.
     pub bytes_to_target: u64,
     /// Bytes from the target to the operator.

@@ -4,15 +4,15 @@ use std::{net::SocketAddr, time::Instant};
 
 use axum::extract::Request;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, Uri, header};
-use towline_cloud_api::{Challenge, Enrol, Enrolled, ErrorCode};
+use http::header;
+use towline_cloud_api::{Challenge, Enrol, Enrolled, ErrorCode, SUBPROTOCOL_TUNNEL};
 use towline_tunnel_proto::Code;
 
 use super::{Failure, Json, check_name, records::Switched, upgrade::Upgrade};
 use crate::{
     agents::{self, Arrival},
     app::App,
-    auth::{Allowance, Fault, Stranger},
+    auth::{Allowance, Fault, Stranger, browser::host},
     moment::now_millis,
     random,
     store::{Actor, EnrolRequest, Entry, Tenant, audit::clean},
@@ -30,7 +30,8 @@ pub(super) async fn challenge(stranger: Stranger) -> Result<Json<Challenge>, Fai
     Ok(Json(Challenge { nonce: stranger.app.challenges.issue(now_millis())? }))
 }
 
-/// The host that a request was sent to.
+/// The host that a request was sent to, as the client wrote it: it is part of what is signed, so that a proof is good for
+/// one cloud only.
 pub(super) struct Host(String);
 
 impl axum::extract::FromRequestParts<crate::auth::Door> for Host {
@@ -112,14 +113,17 @@ pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<S
     app.penalties.forgive(source.ip(), &format!(" {device_id}"));
     // Only to who has proved to be the device.
     if device.as_ref().is_some_and(|device| device.disabled) {
-        let actor = Actor { name: name.into(), source: source.to_string() };
-        let entry = Entry::failed(&actor, ACTION, format!("device/{device_id}"), ErrorCode::DeviceDisabled);
-        app.store.record(&tenant, entry).await?;
+        // It keeps asking, so that it is back soon after it is enabled: that is on record once.
+        if app.agents.is_first_refusal(&device_id) {
+            let actor = Actor { name: name.into(), source: source.to_string() };
+            let entry = Entry::failed(&actor, ACTION, format!("device/{device_id}"), ErrorCode::DeviceDisabled);
+            app.store.record(&tenant, entry).await?;
+        }
         return Err(Failure::new(ErrorCode::DeviceDisabled, format!("device \"{name}\"")));
     }
 
-    let upgrade = Upgrade::from_request(&mut request)?;
-    let (response, connection) = upgrade.answer();
+    let upgrade = Upgrade::for_tunnel(&mut request)?;
+    let (response, connection) = upgrade.answer(SUBPROTOCOL_TUNNEL);
     let arrival = Arrival {
         tenant,
         device_id,
@@ -143,16 +147,6 @@ fn proof(header: &str) -> Option<(String, String, Vec<u8>)> {
         return None;
     }
     Some((device_id.into(), nonce.into(), URL_SAFE_NO_PAD.decode(signature).ok()?))
-}
-
-/// The host as the client wrote it: it is part of what is signed, so that a proof is good for one cloud only.
-fn host(headers: &HeaderMap, uri: &Uri) -> Result<String, Failure> {
-    headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .or_else(|| uri.authority().map(|authority| authority.as_str()))
-        .map(str::to_owned)
-        .ok_or_else(|| Failure::new(ErrorCode::BadRequest, "the request names no host"))
 }
 
 fn admit(app: &App, source: SocketAddr, account: &str, allowance: Allowance) -> Result<(), Failure> {

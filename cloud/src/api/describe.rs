@@ -28,11 +28,12 @@ use utoipa::{
 };
 
 use super::{Created, Done, Failure, Json, Listed, Path, Query, agent::Host, idempotency};
-use crate::auth::{Caller, Door, Stranger};
+use crate::auth::{Caller, Door, Site, Stranger, Visit};
 
 /// Where the whole API is.
 const BASE: &str = "/api/v1";
 const BEARER: &str = "bearer";
+const COOKIE: &str = "cookie";
 const DEVICE_PROOF: &str = "device-proof";
 
 /// What a caller needs for a route: `x-permission` and `x-permission-on` in the document.
@@ -71,7 +72,7 @@ impl Needs {
         match self {
             Self::Nothing => Vec::new(),
             Self::DeviceProof => vec![SecurityRequirement::new::<_, [&str; 0], _>(DEVICE_PROOF, [])],
-            _ => vec![SecurityRequirement::new::<_, [&str; 0], _>(BEARER, [])],
+            _ => [BEARER, COOKIE].map(|scheme| SecurityRequirement::new::<_, [&str; 0], _>(scheme, [])).to_vec(),
         }
     }
 }
@@ -150,6 +151,24 @@ impl Takes for Caller {
 
 impl Takes for Stranger {
     fn describe(_: &mut Entry<'_>) {}
+}
+
+impl Takes for Site {
+    fn describe(_: &mut Entry<'_>) {}
+}
+
+impl Takes for Visit {
+    fn describe(entry: &mut Entry<'_>) {
+        entry.parameter(
+            ParameterBuilder::new()
+                .name("origin")
+                .parameter_in(ParameterIn::Header)
+                .required(Required::True)
+                .description(Some("the cloud's own: browsers say which page asks"))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String).build()))
+                .build(),
+        );
+    }
 }
 
 impl Takes for Host {
@@ -357,6 +376,11 @@ impl Api {
     pub(super) fn finish(mut self) -> Router<Door> {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("from `login`")).build();
         self.components.add_security_scheme(BEARER, SecurityScheme::Http(bearer));
+        let cookie = ApiKeyValue::with_description(
+            "__Host-towline",
+            "from `browser.login`; on plain loopback `towline-PORT`. What changes something needs the cloud's own `Origin` too",
+        );
+        self.components.add_security_scheme(COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
         let proof = ApiKeyValue::with_description(
             "authorization",
             "`Towline-Device v1 {device} {nonce} {signature}`: Ed25519 over `towline device v1`, host, device and nonce",

@@ -12,10 +12,14 @@ use crate::{auth::Caller, store::DeviceFilter};
 pub(super) struct DeviceQuery {
     /// The one of this name only.
     name: Option<String>,
+    /// Those with this in their name, in upper or lower case.
+    q: Option<String>,
     /// The one with this external id only, together with `external_value`.
     external_type: Option<String>,
     /// The external id's value.
     external_value: Option<String>,
+    /// Those of this device group only; who is in which is for those with user-admin.
+    group: Option<String>,
     /// The `next` of the page before.
     cursor: Option<String>,
     /// How many at most, 1 to 1000.
@@ -29,7 +33,11 @@ pub(super) async fn list(caller: Caller, Query(query): Query<DeviceQuery>) -> Re
         (None, None) => None,
         _ => return Err(Failure::new(ErrorCode::BadRequest, "external_type and external_value go together")),
     };
-    let filter = DeviceFilter { name: query.name, external, after: name_cursor(query.cursor)? };
+    if query.group.is_some() {
+        caller.anywhere(Permission::UserAdmin, "device.list").await?;
+    }
+    let after = name_cursor(query.cursor)?;
+    let filter = DeviceFilter { name: query.name, part: query.q, external, group: query.group, after };
     let limit = page_limit(query.limit)?;
     let app = &caller.app;
     let page = app.store.devices(caller.tenant(), &caller.visitor.user_id, &filter, limit).await?;
@@ -63,7 +71,7 @@ pub(super) async fn update(
     }
     app.device_changed(caller.tenant(), &device.id);
     let found = app.store.device_for(caller.tenant(), &caller.visitor.user_id, &device.id).await?;
-    let (device, _) = found.ok_or_else(|| Failure::new(ErrorCode::UnknownDevice, ""))?;
+    let device = found.ok_or_else(|| Failure::new(ErrorCode::UnknownDevice, ""))?;
     Ok(Json(device.to_api(app.agents.is_online(&device.id))))
 }
 
@@ -90,7 +98,7 @@ pub(super) async fn issue_enrolment_token(
         None => None,
     };
     match visible {
-        Some((device, _)) => drop(caller.device(&device.id, Permission::DeviceControlAdmin, ACTION).await?),
+        Some(device) => drop(caller.device(&device.id, Permission::DeviceControlAdmin, ACTION).await?),
         None => caller.everywhere(Permission::DeviceControlAdmin, ACTION).await?,
     }
     let ticket =

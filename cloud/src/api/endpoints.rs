@@ -1,15 +1,23 @@
 //! A device's endpoints.
 
-use std::net::Ipv6Addr;
+mod draft;
 
 use serde::Deserialize;
-use towline_cloud_api::{CreateEndpoint, Endpoint, ErrorCode, Page, Permission, UpdateEndpoint};
+use towline_cloud_api::{
+    CreateEndpoint, Endpoint, ErrorCode, Page, Permission, Protocol, SignIn, TelnetOptions, UpdateEndpoint,
+};
 use utoipa::IntoParams;
 
-use super::{Created, Done, Failure, Json, Listed, Path, Query, check_name, name_cursor, page_limit, to_name_cursor};
-use crate::{auth::Caller, store::audit::is_control};
-
-const MAX_HOST_BYTES: usize = 255;
+pub(super) use self::draft::Draft;
+use super::{Created, Done, Failure, Json, Listed, Path, Query, name_cursor, page_limit, to_name_cursor};
+use crate::{
+    auth::Caller,
+    moment::{now_millis, rfc3339},
+    random,
+    store::EndpointChange,
+    terminal::check_allowed,
+    vault::Sealed,
+};
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct EndpointQuery {
@@ -37,7 +45,7 @@ pub(super) async fn show(
 ) -> Result<Json<Endpoint>, Failure> {
     let device = caller.device(&device, Permission::RemoteAccessRead, "endpoint.show").await?;
     match caller.app.store.endpoint(caller.tenant(), &device.id, &endpoint).await? {
-        Some(endpoint) => Ok(Json(endpoint)),
+        Some(stored) => Ok(Json(stored.endpoint)),
         None => Err(unknown(&device.name)),
     }
 }
@@ -48,13 +56,14 @@ pub(super) async fn create(
     Json(new): Json<CreateEndpoint>,
 ) -> Result<Created<Endpoint>, Failure> {
     let device = caller.device(&device, Permission::RemoteAccessAdmin, "endpoint.create").await?;
-    check_name("endpoint", &new.name)?;
-    check_host(&new.host)?;
-    check_port(new.port)?;
-    match caller.app.store.create_endpoint(caller.tenant(), &caller.actor(), &device.id, &new).await? {
-        Some(endpoint) => Ok(Created(endpoint)),
-        None => Err(Failure::new(ErrorCode::UnknownDevice, "")),
+    check_allowed(new.protocol, &caller.app.store.settings(caller.tenant()).await?)?;
+    let draft = Draft::new(blank(new.protocol, random::id()?, device.id), wish(new)).await?;
+    let secrets = sealed(&caller, &draft)?;
+    let endpoint = draft.endpoint;
+    if !caller.app.store.create_endpoint(caller.tenant(), &caller.actor(), &endpoint, &secrets).await? {
+        return Err(Failure::new(ErrorCode::UnknownDevice, ""));
     }
+    Ok(Created(endpoint))
 }
 
 pub(super) async fn update(
@@ -64,15 +73,21 @@ pub(super) async fn update(
 ) -> Result<Json<Endpoint>, Failure> {
     let device = caller.device(&device, Permission::RemoteAccessAdmin, "endpoint.update").await?;
     if update == UpdateEndpoint::default() {
-        return Err(Failure::new(ErrorCode::BadRequest, "say what is to change: name, host, port"));
+        return Err(Failure::new(ErrorCode::BadRequest, "say what is to change: name, host, port, sign_in, …"));
     }
-    update.name.as_deref().map_or(Ok(()), |name| check_name("endpoint", name))?;
-    update.host.as_deref().map_or(Ok(()), check_host)?;
-    update.port.map_or(Ok(()), check_port)?;
     let store = &caller.app.store;
-    let changed = store.update_endpoint(caller.tenant(), &caller.actor(), &device.id, &endpoint, &update).await?;
-    let (before, now) = changed.ok_or_else(|| unknown(&device.name))?;
-    if (&before.host, before.port) != (&now.host, now.port) {
+    let Some(before) = store.endpoint(caller.tenant(), &device.id, &endpoint).await? else {
+        return Err(unknown(&device.name));
+    };
+    let draft = Draft::new(before.endpoint.clone(), update).await?;
+    let secrets = sealed(&caller, &draft)?;
+    let (was, now) = (&before.endpoint, draft.endpoint);
+    let is_another = !secrets.is_empty() || Endpoint { name: was.name.clone(), ..now.clone() } != *was;
+    let change = EndpointChange { before: &before, now: &now, secrets: &secrets, is_another };
+    if !store.update_endpoint(caller.tenant(), &caller.actor(), &change).await? {
+        return Err(unknown(&device.name));
+    }
+    if is_another {
         caller.app.revoke_endpoint(&now.id, "the endpoint was changed");
     }
     Ok(Json(now))
@@ -87,27 +102,44 @@ pub(super) async fn remove(caller: Caller, Path((device, endpoint)): Path<(Strin
     Ok(Done)
 }
 
-fn check_port(port: u16) -> Result<(), Failure> {
-    if port == 0 {
-        return Err(Failure::new(ErrorCode::BadRequest, "a port is 1 to 65535"));
-    }
-    Ok(())
-}
-
-fn unknown(device: &str) -> Failure {
+pub(super) fn unknown(device: &str) -> Failure {
     Failure::new(ErrorCode::UnknownEndpoint, format!("on device \"{device}\""))
 }
 
-/// A host name or an address: it goes into a URL and into messages, so nothing that could end it early.
-fn check_host(host: &str) -> Result<(), Failure> {
-    let forbidden =
-        |character: char| is_control(character) || character.is_whitespace() || "/@\\?#[]".contains(character);
-    let is_colon_right = !host.contains(':') || host.parse::<Ipv6Addr>().is_ok();
-    if (1..=MAX_HOST_BYTES).contains(&host.len()) && !host.contains(forbidden) && is_colon_right {
-        return Ok(());
+/// An endpoint of which nothing is said yet but what it can never change.
+pub(super) fn blank(protocol: Protocol, id: String, device_id: String) -> Endpoint {
+    Endpoint {
+        id,
+        device_id,
+        protocol,
+        sign_in: protocol.sign_ins().first().copied().unwrap_or(SignIn::None),
+        telnet: (protocol == Protocol::Telnet).then(TelnetOptions::default),
+        created_at: rfc3339(now_millis()),
+        ..Endpoint::default()
     }
-    let detail = format!(
-        "a host has 1 to {MAX_HOST_BYTES} bytes, no blanks, no control characters, none of / @ \\ ? # [ ], and a colon in an IPv6 address only"
-    );
-    Err(Failure::new(ErrorCode::BadRequest, detail))
+}
+
+/// A new endpoint is one that all of this is changed on.
+pub(super) fn wish(new: CreateEndpoint) -> UpdateEndpoint {
+    UpdateEndpoint {
+        name: Some(new.name),
+        host: Some(new.host),
+        port: Some(new.port),
+        sign_in: new.sign_in,
+        view_only: Some(new.view_only),
+        password: new.password,
+        user: new.user,
+        private_key: new.private_key,
+        passphrase: new.passphrase,
+        generate_key: new.generate_key,
+        host_keys: new.host_keys,
+        legacy_algorithms: Some(new.legacy_algorithms),
+        telnet: new.telnet,
+    }
+}
+
+fn sealed(caller: &Caller, draft: &Draft) -> Result<Vec<Sealed>, Failure> {
+    let secrets = draft.secrets.iter();
+    let sealed = secrets.map(|(field, secret)| caller.app.seal(caller.tenant(), &draft.endpoint.id, *field, secret));
+    Ok(sealed.collect::<Result<_, _>>()?)
 }

@@ -7,19 +7,22 @@ use towline_cloud_api::{
 use utoipa::IntoParams;
 use zeroize::Zeroizing;
 
-use super::{Done, Failure, Json, Listed, Path, Query, page_limit, records::time_cursor, users::hash_password};
-use crate::auth::{self, Caller, Stranger, totp};
+use super::{
+    Done, Failure, Json, Listed, Path, Query, browser::LoggedOut, page_limit, records::time_cursor,
+    users::hash_password,
+};
+use crate::auth::{self, Caller, Carried, Site, Stranger, totp};
 
 pub(super) async fn login(stranger: Stranger, Json(login): Json<Login>) -> Result<Json<LoginGranted>, Failure> {
-    Ok(Json(auth::login(&stranger.app, stranger.source, login).await?))
+    Ok(Json(auth::login(&stranger.app, stranger.source, login, Carried::InHeader).await?.into()))
 }
 
-pub(super) async fn logout(caller: Caller) -> Result<Done, Failure> {
+pub(super) async fn logout(caller: Caller, site: Site) -> Result<LoggedOut, Failure> {
     let app = &caller.app;
     let (user_id, hash) = (&caller.visitor.user_id, &caller.token_hash);
     app.store.revoke_token(caller.tenant(), &caller.actor(), "logout", user_id, hash).await?;
     app.revoke_token(hash, "logged out");
-    Ok(Done)
+    Ok(LoggedOut(site.forget_cookie()?))
 }
 
 pub(super) async fn show(caller: Caller) -> Result<Json<CurrentUser>, Failure> {

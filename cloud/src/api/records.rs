@@ -3,20 +3,29 @@
 use axum::extract::Request;
 use http::StatusCode;
 use serde::Deserialize;
-use towline_cloud_api::{Operation, Permission, Session};
+use towline_cloud_api::{ErrorCode, Operation, OperationStatus, Permission, SUBPROTOCOL_TUNNEL, Session};
 use utoipa::IntoParams;
 
 use super::{Done, Failure, Json, Listed, Path, Query, bad_cursor, describe::Special, page_limit, upgrade::Upgrade};
 use crate::{
     auth::Caller,
+    moment::from_rfc3339,
     relay,
-    store::{Entry, SessionFilter, TimeCursor},
+    store::{Entry, OperationFilter, SessionFilter, TimeCursor},
 };
 
 #[derive(Deserialize, IntoParams)]
 pub(super) struct OperationQuery {
     /// Of this device only.
     device: Option<String>,
+    /// Of the user of this name only.
+    user: Option<String>,
+    /// In this status only.
+    status: Option<OperationStatus>,
+    /// Not before this time (RFC 3339).
+    since: Option<String>,
+    /// Before this time (RFC 3339).
+    until: Option<String>,
     /// The `next` of the page before.
     cursor: Option<String>,
     /// How many at most, 1 to 1000.
@@ -53,9 +62,20 @@ pub(super) async fn operations(
 ) -> Result<Listed<Operation>, Failure> {
     let device = query.device.as_deref();
     check(&caller, device, "operation.list").await?;
-    let (before, limit) = (time_cursor(query.cursor.as_ref())?, page_limit(query.limit)?);
-    let user = &caller.visitor.user_id;
-    Ok(Listed(caller.app.store.operations(caller.tenant(), user, device, before.as_ref(), limit).await?))
+    let time = |text: &Option<String>| {
+        let wrong = || Failure::new(ErrorCode::BadRequest, "since and until are times such as 2026-01-31T12:00:00Z");
+        text.as_deref().map(|text| from_rfc3339(text).ok_or_else(wrong)).transpose()
+    };
+    let filter = OperationFilter {
+        device_id: device,
+        user: query.user.as_deref(),
+        status: query.status,
+        since: time(&query.since)?,
+        until: time(&query.until)?,
+        before: time_cursor(query.cursor.as_ref())?,
+    };
+    let limit = page_limit(query.limit)?;
+    Ok(Listed(caller.app.store.operations(caller.tenant(), &caller.visitor.user_id, &filter, limit).await?))
 }
 
 pub(super) async fn operation(caller: Caller, Path(id): Path<String>) -> Result<Json<Operation>, Failure> {
@@ -118,7 +138,7 @@ pub(super) struct Switched(pub(super) axum::response::Response);
 impl Special for Switched {
     const STATUS: StatusCode = StatusCode::SWITCHING_PROTOCOLS;
     const KIND: &'static str = "";
-    const DESCRIPTION: &'static str = "a WebSocket of the subprotocol towline.tunnel.v1";
+    const DESCRIPTION: &'static str = "a WebSocket of the subprotocol that was agreed to";
 }
 
 impl axum::response::IntoResponse for Switched {
@@ -128,8 +148,8 @@ impl axum::response::IntoResponse for Switched {
 }
 
 pub(super) async fn tunnel(caller: Caller, mut request: Request) -> Result<Switched, Failure> {
-    let upgrade = Upgrade::from_request(&mut request)?;
-    let (response, connection) = upgrade.answer();
+    let upgrade = Upgrade::for_tunnel(&mut request)?;
+    let (response, connection) = upgrade.answer(SUBPROTOCOL_TUNNEL);
     caller.app.clone().tasks.spawn(relay::serve_operator(caller, connection));
     Ok(Switched(response))
 }

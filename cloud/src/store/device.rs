@@ -1,5 +1,7 @@
 //! Devices, their external ids, and how they are enrolled.
 
+use std::collections::HashMap;
+
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use towline_cloud_api::{Device, ErrorCode, ExternalId, Page, Permission, UpdateDevice};
 
@@ -23,6 +25,8 @@ pub(crate) struct StoredDevice {
     created_at: i64,
     agent_version: Option<String>,
     external_ids: Vec<ExternalId>,
+    /// What the user it was looked up for may do with it.
+    pub(crate) permissions: Vec<Permission>,
 }
 
 impl StoredDevice {
@@ -36,6 +40,7 @@ impl StoredDevice {
             created_at: row.try_get("created_at")?,
             agent_version: row.try_get("agent_version")?,
             external_ids: Vec::new(),
+            permissions: Vec::new(),
         })
     }
 
@@ -51,6 +56,7 @@ impl StoredDevice {
             created_at: rfc3339(self.created_at),
             agent_version: self.agent_version.clone(),
             external_ids: self.external_ids.clone(),
+            permissions: self.permissions.clone(),
         }
     }
 }
@@ -59,7 +65,11 @@ impl StoredDevice {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeviceFilter {
     pub(crate) name: Option<String>,
+    /// A part of the name, in upper or lower case.
+    pub(crate) part: Option<String>,
     pub(crate) external: Option<(String, String)>,
+    /// The id of a device group.
+    pub(crate) group: Option<String>,
     /// The name of the last device of the page before.
     pub(crate) after: Option<String>,
 }
@@ -110,7 +120,7 @@ impl Store {
         tenant: &Tenant,
         user_id: &str,
         device_id: &str,
-    ) -> Result<Option<(StoredDevice, Vec<Permission>)>, Error> {
+    ) -> Result<Option<StoredDevice>, Error> {
         let rows = sqlx::query(
             "SELECT DISTINCT d.id, d.name, d.public_key, d.disabled, d.last_seen_at, d.created_at, d.agent_version, g.permission
              FROM device d
@@ -127,15 +137,11 @@ impl Store {
         .await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let mut device = StoredDevice::read(first)?;
-        let permissions = rows
-            .iter()
-            .map(|row| row.try_get::<String, _>("permission"))
-            .collect::<Result<Vec<_>, _>>()?
-            .iter()
-            .filter_map(|word| Permission::from_word(word))
-            .collect();
+        let words = rows.iter().map(|row| row.try_get::<String, _>("permission")).collect::<Result<Vec<_>, _>>()?;
+        device.permissions = words.iter().filter_map(|word| Permission::from_word(word)).collect();
+        device.permissions.sort_unstable();
         self.add_external_ids(tenant, std::slice::from_mut(&mut device)).await?;
-        Ok(Some((device, permissions)))
+        Ok(Some(device))
     }
 
     /// The devices that `user` may see, by name.
@@ -159,6 +165,9 @@ impl Store {
                AND (CAST($5 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM external_id e
                    WHERE e.tenant_id = $1 AND e.device_id = d.id AND e.type = $5 AND e.value = $6))
                AND (CAST($7 AS TEXT) IS NULL OR d.name > $7)
+               AND (CAST($9 AS TEXT) IS NULL OR LOWER(d.name) LIKE $9 ESCAPE '!')
+               AND (CAST($10 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM device_group_member m
+                   WHERE m.tenant_id = $1 AND m.device_id = d.id AND m.device_group_id = $10))
              ORDER BY d.name LIMIT $8",
         )
         .bind(tenant.as_str())
@@ -169,11 +178,14 @@ impl Store {
         .bind(value)
         .bind(&filter.after)
         .bind(i64::from(limit) + 1)
+        .bind(filter.part.as_ref().map(|part| pattern(part)))
+        .bind(&filter.group)
         .fetch_all(&self.reader)
         .await?;
         let mut items = rows.iter().map(StoredDevice::read).collect::<Result<Vec<_>, _>>()?;
         let next = cut_page(&mut items, limit, |device| device.name.clone());
         self.add_external_ids(tenant, &mut items).await?;
+        self.add_permissions(tenant, user_id, &mut items).await?;
         Ok(Page { items, next })
     }
 
@@ -195,6 +207,36 @@ impl Store {
             if let Some(device) = devices.iter_mut().find(|device| device.id == device_id) {
                 device.external_ids.push(ExternalId { kind: row.try_get("type")?, value: row.try_get("value")? });
             }
+        }
+        Ok(())
+    }
+
+    /// Fills in what `user` may do with devices that are sorted by name.
+    async fn add_permissions(&self, tenant: &Tenant, user_id: &str, devices: &mut [StoredDevice]) -> Result<(), Error> {
+        let (Some(first), Some(last)) = (devices.first(), devices.last()) else { return Ok(()) };
+        let rows = sqlx::query(
+            "SELECT DISTINCT d.id, g.permission FROM device d
+             JOIN device_group_member dm ON dm.device_id = d.id AND dm.tenant_id = d.tenant_id
+             JOIN effective_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = d.tenant_id
+             JOIN user_group_member um ON um.user_group_id = g.user_group_id AND um.tenant_id = d.tenant_id
+             WHERE d.tenant_id = $1 AND um.user_id = $2 AND g.permission <> $3 AND d.name BETWEEN $4 AND $5",
+        )
+        .bind(tenant.as_str())
+        .bind(user_id)
+        .bind(Permission::UserAdmin.as_str())
+        .bind(&first.name)
+        .bind(&last.name)
+        .fetch_all(&self.reader)
+        .await?;
+        let mut granted: HashMap<String, Vec<Permission>> = HashMap::new();
+        for row in rows {
+            if let Some(permission) = Permission::from_word(row.try_get("permission")?) {
+                granted.entry(row.try_get("id")?).or_default().push(permission);
+            }
+        }
+        for device in devices {
+            device.permissions = granted.remove(&device.id).unwrap_or_default();
+            device.permissions.sort_unstable();
         }
         Ok(())
     }
@@ -434,6 +476,19 @@ impl Store {
         change.commit().await?;
         Ok(true)
     }
+}
+
+/// What LIKE finds a part of a name with.
+fn pattern(part: &str) -> String {
+    let mut pattern = String::from("%");
+    for character in part.to_ascii_lowercase().chars() {
+        if matches!(character, '%' | '_' | '!') {
+            pattern.push('!');
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    pattern
 }
 
 async fn insert_device(

@@ -4,14 +4,15 @@ use sqlx::{Row, sqlite::SqliteRow};
 use towline_cloud_api::{ErrorCode, OperationStatus, Page, Permission, Session, SessionEnd};
 
 use super::{
-    Actor, Entry, Error, Footing, Store, Tenant, TimeCursor, cut_page, operation::set_status, rights, to_i64, to_u64,
+    Actor, Entry, Error, Footing, Store, StoredEndpoint, Tenant, TimeCursor, cut_page, endpoint::protocol,
+    operation::set_status, rights, to_i64, to_u64,
 };
 use crate::{
     moment::{now_millis, rfc3339},
     random,
 };
 
-const ENDS: [SessionEnd; 7] = [
+const ENDS: [SessionEnd; 8] = [
     SessionEnd::Finished,
     SessionEnd::OperatorClosed,
     SessionEnd::TargetClosed,
@@ -19,6 +20,7 @@ const ENDS: [SessionEnd; 7] = [
     SessionEnd::OperatorLost,
     SessionEnd::Revoked,
     SessionEnd::CloudStopped,
+    SessionEnd::LimitReached,
 ];
 
 /// A connection that the device has made, about to be joined to the operator.
@@ -27,9 +29,10 @@ pub(crate) struct NewSession<'a> {
     pub(crate) id: &'a str,
     pub(crate) operation_id: &'a str,
     pub(crate) footing: &'a Footing,
-    /// What the device was asked to connect: the endpoint may have been changed since.
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
+    /// What the endpoint was when the device was asked to connect it: it may have been changed since.
+    pub(crate) endpoint: &'a StoredEndpoint,
+    /// Whether the operator may only look.
+    pub(crate) view_only: bool,
     pub(crate) user_name: &'a str,
     /// The address that the agent connected, as it says.
     pub(crate) peer_address: &'a str,
@@ -79,11 +82,16 @@ fn read(row: &SqliteRow) -> Result<(TimeCursor, Session), Error> {
         operation_id: row.try_get("operation_id")?,
         device_id: row.try_get("device_id")?,
         endpoint_id: row.try_get("endpoint_id")?,
+        endpoint_name: row.try_get("endpoint_name")?,
+        protocol: row.try_get::<Option<&str>, _>("protocol")?.map(protocol).transpose()?,
+        target: row.try_get("target")?,
+        view_only: row.try_get::<i64, _>("view_only")? != 0,
         user: row.try_get("user_name")?,
         source: row.try_get("source")?,
         started_at: rfc3339(started_at),
         ended_at: row.try_get::<Option<i64>, _>("ended_at")?.map(rfc3339),
         end,
+        end_detail: row.try_get("end_detail")?,
         bytes_to_target: to_u64(row.try_get("bytes_to_target")?),
         bytes_from_target: to_u64(row.try_get("bytes_from_target")?),
     };
@@ -96,22 +104,20 @@ impl Store {
         let footing = new.footing;
         let tenant = &footing.tenant;
         let mut change = self.begin().await?;
-        let unchanged =
-            sqlx::query("SELECT 1 FROM endpoint WHERE tenant_id = $1 AND id = $2 AND host = $3 AND port = $4")
-                .bind(tenant.as_str())
-                .bind(&footing.endpoint_id)
-                .bind(new.host)
-                .bind(i64::from(new.port))
-                .fetch_optional(&mut *change)
-                .await?;
+        let unchanged = sqlx::query("SELECT 1 FROM endpoint WHERE tenant_id = $1 AND id = $2 AND revision = $3")
+            .bind(tenant.as_str())
+            .bind(&footing.endpoint_id)
+            .bind(new.endpoint.revision)
+            .fetch_optional(&mut *change)
+            .await?;
         if unchanged.is_none() || !rights::holds(&mut change, footing).await? {
             return Ok(Starting::Revoked);
         }
         set_status(&mut change, tenant, new.operation_id, OperationStatus::Successful, None).await?;
         sqlx::query(
             "INSERT INTO session
-                 (id, tenant_id, operation_id, device_id, endpoint_id, user_id, user_name, source, started_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                 (id, tenant_id, operation_id, device_id, endpoint_id, user_id, user_name, source, started_at, view_only)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(new.id)
         .bind(tenant.as_str())
@@ -122,11 +128,17 @@ impl Store {
         .bind(new.user_name)
         .bind(&actor.source)
         .bind(now_millis())
+        .bind(i64::from(new.view_only))
         .execute(&mut *change)
         .await?;
         let entry = Entry::ok(actor, "session.start", format!("session/{}", new.id)).detail(format!(
-            "operation/{} device/{}/endpoint/{} connected {}",
-            new.operation_id, footing.device_id, footing.endpoint_id, new.peer_address
+            "operation/{} device/{}/endpoint/{} {} connected {}{}",
+            new.operation_id,
+            footing.device_id,
+            footing.endpoint_id,
+            new.endpoint.endpoint.protocol,
+            new.peer_address,
+            if new.view_only { ", view only" } else { "" }
         ));
         self.append(&mut change, tenant, entry).await?;
         change.commit().await?;
@@ -143,7 +155,7 @@ impl Store {
     ) -> Result<(), Error> {
         let mut change = self.begin().await?;
         sqlx::query(
-            "UPDATE session SET ended_at = $1, end_reason = $2, bytes_to_target = $3, bytes_from_target = $4
+            "UPDATE session SET ended_at = $1, end_reason = $2, bytes_to_target = $3, bytes_from_target = $4, end_detail = $7
              WHERE tenant_id = $5 AND id = $6",
         )
         .bind(now_millis())
@@ -152,6 +164,7 @@ impl Store {
         .bind(to_i64(close.bytes_from_target))
         .bind(tenant.as_str())
         .bind(session_id)
+        .bind((!close.reason.is_empty()).then_some(close.reason.as_str()))
         .execute(&mut *change)
         .await?;
         let reason = if close.reason.is_empty() { String::new() } else { format!(" ({})", close.reason) };
@@ -174,9 +187,10 @@ impl Store {
         limit: u32,
     ) -> Result<Page<Session>, Error> {
         let rows = sqlx::query(
-            "SELECT s.id, s.operation_id, s.device_id, s.endpoint_id, s.user_name, s.source, s.started_at,
-                    s.ended_at, s.end_reason, s.bytes_to_target, s.bytes_from_target
-             FROM session s
+            "SELECT s.id, s.operation_id, s.device_id, s.endpoint_id, o.endpoint_name, o.protocol, o.target, s.view_only,
+                    s.user_name, s.source, s.started_at, s.ended_at, s.end_reason, s.end_detail, s.bytes_to_target,
+                    s.bytes_from_target
+             FROM session s JOIN operation o ON o.id = s.operation_id AND o.tenant_id = s.tenant_id
              WHERE s.tenant_id = $1
                AND EXISTS (SELECT 1 FROM device_group_member dm
                    JOIN effective_grant g ON g.device_group_id = dm.device_group_id AND g.tenant_id = $1
@@ -205,9 +219,11 @@ impl Store {
     /// One session with the id of its user, whoever may see it.
     pub(crate) async fn session(&self, tenant: &Tenant, session_id: &str) -> Result<Option<(Session, String)>, Error> {
         let row = sqlx::query(
-            "SELECT id, operation_id, device_id, endpoint_id, user_id, user_name, source, started_at, ended_at,
-                    end_reason, bytes_to_target, bytes_from_target
-             FROM session WHERE tenant_id = $1 AND id = $2",
+            "SELECT s.id, s.operation_id, s.device_id, s.endpoint_id, o.endpoint_name, o.protocol, o.target, s.view_only,
+                    s.user_id, s.user_name, s.source, s.started_at, s.ended_at, s.end_reason, s.end_detail,
+                    s.bytes_to_target, s.bytes_from_target
+             FROM session s JOIN operation o ON o.id = s.operation_id AND o.tenant_id = s.tenant_id
+             WHERE s.tenant_id = $1 AND s.id = $2",
         )
         .bind(tenant.as_str())
         .bind(session_id)

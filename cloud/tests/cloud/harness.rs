@@ -14,7 +14,7 @@ use tokio::{
 };
 use towline_cloud::{Cloud, Config, Running};
 use towline_cloud_api::{EnrolmentToken, SUBPROTOCOL_TUNNEL};
-use towline_transport::{BoxTransport, Carrier, Error as TransportError, Options, dial};
+use towline_transport::{BoxTransport, Carrier, Error as TransportError, Options, dial, tcp};
 use towline_tunnel_proto::{
     CarrierKind, Code, Config as TunnelConfig, FieldKey, Fields, Limits, Open,
     driver::{Channel, Mux},
@@ -275,7 +275,7 @@ pub(crate) fn serve_targets(mux: &Mux) {
                 let target = incoming.open().target.strip_prefix("tcp://").unwrap().to_owned();
                 assert!(incoming.open().fields.text(FieldKey::SESSION_ID).is_some());
                 assert!(incoming.open().fields.text(FieldKey::USER).is_some());
-                match TcpStream::connect(&target).await {
+                match tcp::connect_addr(target.parse().unwrap(), LIVENESS).await {
                     Ok(mut stream) => {
                         let mut channel = incoming.accept(Fields::new().with(FieldKey::PEER_ADDRESS, target));
                         let _ = tokio::io::copy_bidirectional(&mut channel, &mut stream).await;

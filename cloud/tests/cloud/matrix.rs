@@ -181,6 +181,7 @@ fn plan(route: &Route, objects: &Objects) -> (Option<Value>, &'static [&'static 
             });
             (Some(body), good)
         }
+        "settings.update" => (Some(json!({"idle_limit_seconds": 900})), good),
         "device.update" => (Some(json!({"name": name})), good),
         "enrolment-token.create" => (Some(json!({"name": name})), good),
         "endpoint.create" => {
@@ -192,8 +193,18 @@ fn plan(route: &Route, objects: &Objects) -> (Option<Value>, &'static [&'static 
             (Some(body), &["bad-request"])
         }
         // No handshake of a WebSocket: that is looked at after the permission.
-        "tunnel.open" => (None, &["bad-request"]),
+        "tunnel.open" | "ticket.use" => (None, &["bad-request"]),
+        // No page asks.
+        "browser.login" => (Some(json!({"user": "admin", "password": PASSWORD})), &["origin-refused"]),
+        "browser.login-link" => (Some(json!({"code": "x"})), &["origin-refused"]),
+        "endpoint.test" => {
+            let endpoint = json!({"name": "e", "protocol": "VNC", "host": "localhost", "port": 5900});
+            (Some(json!({"endpoint": endpoint})), good)
+        }
+        // The endpoint is one for the CLI.
+        "ticket.create" => (Some(json!({})), &["bad-request"]),
         "health.show"
+        | "page.show"
         | "readiness.show"
         | "openapi.show"
         | "logout"
@@ -227,6 +238,7 @@ fn plan(route: &Route, objects: &Objects) -> (Option<Value>, &'static [&'static 
         | "session.list"
         | "session.show"
         | "session.kill"
+        | "settings.show"
         | "audit.list"
         | "audit.verify"
         | "audit.export"

@@ -277,6 +277,49 @@ fn a_picture_of_another_size_reaches_the_viewer() {
 }
 
 #[test]
+fn a_client_is_told_of_the_size_before_it_asks_for_another_and_gets_an_answer() {
+    let init = init(10, 10, PixelFormat::RGBX);
+    let mut server = Encoder::new(&init, Limits::default()).unwrap();
+    let mut viewer = Decoder::new(&init, Limits::default()).unwrap();
+    let mut picture = Framebuffer::new(10, 10, &Limits::default()).unwrap();
+    // What the viewer learns of the size when it asks for what has changed, and for another size if there is a wish.
+    let mut learn = |server: &mut Encoder, wish: Option<(u16, u16)>, picture: &Framebuffer| {
+        if let Some((width, height)) = wish {
+            viewer.send(&ClientMessage::SetDesktopSize { width, height, screens: vec![] }).unwrap();
+        }
+        viewer.request_update(true).unwrap();
+        server.handle_input(viewer.poll_transmit().unwrap());
+        while server.poll_event().unwrap().is_some() {}
+        server.update(picture);
+        viewer.handle_input(server.poll_transmit().unwrap_or_default());
+        let mut learnt = Vec::new();
+        while let Some(event) = viewer.poll_event().unwrap() {
+            match event {
+                Event::Resized { width, height, screens } => learnt.push((width, height, screens.len())),
+                Event::ResizeRefused { status } => learnt.push((0, status, 0)),
+                _ => {}
+            }
+        }
+        learnt
+    };
+    assert_eq!(learn(&mut server, None, &picture), []);
+    assert_eq!(learn(&mut server, Some((9, 9)), &picture), [], "the client does not understand an answer");
+
+    let mut wire = Vec::new();
+    ClientMessage::SetEncodings(vec![Encoding::EXTENDED_DESKTOP_SIZE]).encode(&mut wire);
+    server.handle_input(wire.into());
+    assert_eq!(learn(&mut server, None, &picture), [(10, 10, 1)], "announced");
+    assert_eq!(learn(&mut server, None, &picture), [], "once");
+    assert_eq!(learn(&mut server, Some((10, 10)), &picture), [(10, 10, 1)], "it has that size");
+    assert_eq!(learn(&mut server, Some((20, 20)), &picture), [(0, 1, 0)], "prohibited");
+    picture.resize(30, 15, &Limits::default()).unwrap();
+    assert_eq!(learn(&mut server, Some((30, 15)), &picture), [(30, 15, 1)]);
+    picture.resize(8, 8, &Limits::default()).unwrap();
+    assert_eq!(learn(&mut server, Some((20, 20)), &picture), [(8, 8, 1)], "somebody else was first");
+    assert_eq!(learn(&mut server, None, &picture), [(0, 1, 0)], "and the answer comes after that");
+}
+
+#[test]
 fn nothing_is_sent_that_was_not_asked_for_or_has_not_changed() {
     let init = init(10, 10, PixelFormat::RGBX);
     let mut server = Encoder::new(&init, Limits::default()).unwrap();

@@ -109,16 +109,19 @@ impl Display {
         output.stdout
     }
 
+    /// Starts a program on it.
+    pub(crate) fn start(&mut self, command: &mut Command) {
+        self.programs.push(start(command.env("DISPLAY", &self.number)));
+    }
+
     /// Draws what gives every encoding something to do: a pattern, flat areas, slanted edges, and a picture.
     pub(crate) fn draw(&mut self) {
         self.run("xsetroot", &["-mod", "16", "7", "-fg", "#c05010", "-bg", "#103050"]);
         let logo = ["-geometry", "200x150+30+40", "-bg", "#e8e4d0", "-fg", "#1f2f9f"];
-        self.programs.push(start(Command::new("xlogo").args(logo).env("DISPLAY", &self.number)));
+        self.start(Command::new("xlogo").args(logo));
         let picture = self.folder.path().join("picture.xwd");
         fs::write(&picture, xwd_picture(300, 220)).unwrap();
-        let mut show = Command::new("xwud");
-        show.args(["-noclick", "-geometry", "+290+200", "-in"]).arg(picture).env("DISPLAY", &self.number);
-        self.programs.push(start(&mut show));
+        self.start(Command::new("xwud").args(["-noclick", "-geometry", "+290+200", "-in"]).arg(picture));
         self.wait_until_drawn();
     }
 

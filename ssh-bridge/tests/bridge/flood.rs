@@ -1,0 +1,144 @@
+//! A program that does not stop, and a person who does not look.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use towline_ssh_bridge::KeepAlive;
+
+use crate::{
+    operator::{Operator, command},
+    server::Server,
+};
+
+/// SEC-20: what one session may hold.
+const MAX_HELD_BYTES: u64 = 1024 * 1024;
+
+#[tokio::test]
+async fn a_flood_arrives_whole_while_the_keys_are_changed() {
+    // Ten megabytes, with new keys for each.
+    let server = Server::openssh(&["RekeyLimit 1M"]);
+    let mut operator = Operator::connect(server.dial(), command(server.config(), "seq 1 1500000", false));
+    operator.ready().await;
+
+    let rest = operator.rest().await;
+
+    let mut expected = String::new();
+    for number in 1..=1_500_000 {
+        expected += &format!("{number}\n");
+    }
+    assert!(expected.len() > 10_000_000);
+    assert_eq!(rest.output.len(), expected.len());
+    assert!(rest.output == expected.as_bytes());
+}
+
+#[tokio::test]
+async fn whoever_does_not_look_stops_the_program_and_can_still_interrupt_it() {
+    let server = Server::openssh(&[]);
+    let interrupted = server.path("interrupted");
+    let script = format!(
+        "trap 'echo yes > {}; exit 9' INT; echo go; while :; do yes | head -c 100000; done",
+        interrupted.display()
+    );
+    let taken = Arc::new(AtomicU64::new(0));
+    let stream = Counted { stream: server.dial(), taken: taken.clone() };
+    let socket = stream.stream.as_fd().try_clone_to_owned().unwrap();
+    let mut operator = Operator::connect(stream, command(server.config(), &script, true));
+    operator.ready().await;
+    operator.until(b"go\r\n").await;
+    let before = taken.load(Ordering::Relaxed);
+
+    // From here nobody calls `next`. The flood is under way, and comes to a stand.
+    let held = || taken.load(Ordering::Relaxed) - before;
+    server.eventually("the flood stands still", || held() > 200_000 && is_backed_up(&socket)).await;
+    operator.send(b"\x03").await;
+    server.eventually("the interrupt arrives", || interrupted.exists()).await;
+
+    assert!(held() < MAX_HELD_BYTES, "{}", held());
+    // What was held comes out when somebody looks again.
+    let rest = operator.rest().await;
+    assert!(rest.output.windows(6).any(|window| window == b"y\r\ny\r\n"));
+}
+
+#[tokio::test]
+async fn somebody_who_does_not_look_for_long_is_no_silent_server() {
+    let server = Server::openssh(&[]);
+    let mut config = command(server.config(), "echo go; yes | head -c 1000000; echo end", false);
+    let keep_alive = KeepAlive { interval: Duration::from_secs(1), max_unanswered: 3 };
+    config.keep_alive = keep_alive;
+    let stream = server.dial();
+    let socket = stream.as_fd().try_clone_to_owned().unwrap();
+    let mut operator = Operator::connect(stream, config);
+    operator.ready().await;
+    operator.until(b"go\n").await;
+
+    // Longer than a silent server is given.
+    server.eventually("nobody reads any more", || is_backed_up(&socket)).await;
+    tokio::time::sleep(keep_alive.interval * (keep_alive.max_unanswered + 2)).await;
+
+    operator.until(b"end\n").await;
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_yes() {
+    for server in [Server::openssh(&[]), Server::dropbear()] {
+        let mut operator = Operator::connect(server.dial(), command(server.config(), "exec /bin/sh -i", true));
+        operator.ready_anywhere().await;
+        operator.send(b"PS1=; yes\n").await;
+        operator.until(b"y\r\ny\r\ny\r\n").await;
+
+        operator.send(b"\x03").await;
+        operator.send(b"echo code $?.\n").await;
+
+        operator.until(b"code 130.\r\n").await;
+        operator.bridge.disconnect();
+        assert!(matches!(operator.next().await, Ok(None)));
+    }
+}
+
+/// More waits in the socket than a reader would leave there.
+fn is_backed_up(socket: &OwnedFd) -> bool {
+    rustix::io::ioctl_fionread(socket).unwrap() > 32 * 1024
+}
+
+/// A stream that counts what is read from it.
+struct Counted<S> {
+    stream: S,
+    taken: Arc<AtomicU64>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.taken.fetch_add(u64::try_from(buffer.filled().len() - before).unwrap(), Ordering::Relaxed);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -20,7 +20,10 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout},
     runtime::Runtime,
 };
-use towline_ssh_bridge::{Bridge, Config, Credential, Event, Events, Program};
+use towline_ssh_bridge::{
+    Bridge, Config, Credential, Event, Events, Program,
+    keys::{Limits, PublicKey},
+};
 
 /// Floods, says when it is interrupted, and floods again.
 const SCRIPT: &str = "trap 'echo interrupted' INT; while kill -0 $PPID; do yes; done";
@@ -89,7 +92,8 @@ impl Ours {
         let read = |name: &str| fs::read_to_string(files.join(name)).expect("a file");
         let mut config = Config::new(user());
         config.credentials = vec![Credential::KeyText(read("user_key").into())];
-        config.host_keys = vec![read("host_key.pub").parse().expect("a key")];
+        let host_key = PublicKey::decode(read("host_key.pub").as_bytes(), &Limits::default());
+        config.host_keys = vec![host_key.expect("a key")];
         config.program = Program::Command(SCRIPT.into());
         let (bridge, events) = Bridge::connect(UnixStream::from_std(near).expect("a socket"), config);
         Self { bridge, events, server }

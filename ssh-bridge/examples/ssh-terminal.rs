@@ -19,6 +19,7 @@ use tokio::{
 use towline_ssh_bridge::{
     Bridge, Config, Credential, Ended, Event, Exit, HostKeyQuestion, Program, Prompt, Secret, Terminal, Verdict,
     WindowSize,
+    keys::{Limits, PublicKey},
 };
 
 struct Options {
@@ -60,7 +61,9 @@ fn options() -> Result<Options, Box<dyn Error>> {
     config.credentials.extend(key.map(|text| Credential::KeyText(text.into())));
     if let Some(file) = &known {
         let lines = fs::read_to_string(file).unwrap_or_default();
-        config.host_keys = lines.lines().map(str::parse).collect::<Result<_, _>>()?;
+        let limits = Limits::default();
+        config.host_keys =
+            lines.lines().map(|line| PublicKey::decode(line.as_bytes(), &limits)).collect::<Result<_, _>>()?;
     }
     let command = arguments.collect::<Vec<_>>().join(" ");
     if !command.is_empty() {

@@ -31,7 +31,7 @@ export const reasons = {
   "host-key-unknown": (target: string) =>
     `The host key of ${target} is not known and was not accepted. Compare its fingerprint with the server’s, then connect again and trust it.`,
   "host-key-changed": (target: string) =>
-    `${target} shows another host key than the one that is kept with the endpoint, so nothing was sent to it. Somebody may be in between, or the server was installed anew. Ask whoever runs it. Only if it was installed anew, replace the endpoint’s host key.`,
+    `${target} shows another host key than the one that is kept with the endpoint, so nothing was sent to it. Ask whoever runs it; only if it was set up anew, replace the key in the endpoint.`,
   "protocol-forbidden": () =>
     "This protocol is switched off here. Use SSH, or ask an administrator to allow it in the settings.",
   "session-limit": () =>

@@ -34,8 +34,12 @@ export function say(problem: Problem, around: Around = {}): string {
     case "target-unsupported":
       return around.target === undefined ? inItsOwnWords(problem) : withDetail(reasons[problem.code](target), detail);
     case "host-key-unknown":
+      return withDetail(reasons["host-key-unknown"](target), detail);
     case "host-key-changed":
-      return [reasons[problem.code](target), detail === "" ? "" : sentence(detail)].join(" ").trimEnd();
+      // Both fingerprints stand in the detail.
+      return detail === ""
+        ? reasons["host-key-changed"](target)
+        : `${reasons["host-key-changed"](target)} ${sentence(detail)}`;
     case "target-unreachable":
     case "dns-failed":
     case "policy-denied":

@@ -13,7 +13,17 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("towline-transport", &[]),
     ("towline-cloud-api", &[]),
     ("towline-agent", &["towline-rfb", "towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
-    ("towline-cloud", &["towline-rfb", "towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
+    (
+        "towline-cloud",
+        &[
+            "towline-rfb",
+            "towline-ssh-bridge",
+            "towline-telnet",
+            "towline-tunnel-proto",
+            "towline-transport",
+            "towline-cloud-api",
+        ],
+    ),
     (
         "towline-cli",
         &[

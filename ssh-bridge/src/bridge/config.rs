@@ -128,7 +128,8 @@ pub struct Limits {
     /// Output that waits here for the caller, in bytes. When there is more, nothing is read from the stream until half
     /// of it has been taken, so that the program on the target has to wait. Input goes on meanwhile.
     pub max_unread_bytes: usize,
-    /// What the server may send ahead on the channel, in bytes: bounds the throughput on long ways (window ÷ round trip).
+    /// What the server may send ahead on the channel, in bytes. After Ctrl+C all of it still has to come over the link before
+    /// the prompt does; on long ways it bounds the throughput (window ÷ round trip).
     pub channel_window_bytes: u32,
     /// Attempts to sign in, whoever they come from.
     pub max_sign_in_attempts: u32,
@@ -147,8 +148,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_unread_bytes: 256 * 1024,
-            channel_window_bytes: 512 * 1024,
+            max_unread_bytes: 64 * 1024,
+            channel_window_bytes: 128 * 1024,
             max_sign_in_attempts: 10,
             max_prompt_rounds: 16,
             max_prompts: 16,

@@ -59,7 +59,7 @@ async fn whoever_does_not_look_stops_the_program_and_can_still_interrupt_it() {
 
     // From here nobody calls `next`. The flood is under way, and comes to a stand.
     let held = || taken.load(Ordering::Relaxed) - before;
-    server.eventually("the flood stands still", || held() > 200_000 && is_backed_up(&socket)).await;
+    server.eventually("the flood stands still", || held() > 60_000 && is_backed_up(&socket)).await;
     operator.send(b"\x03").await;
     server.eventually("the interrupt arrives", || interrupted.exists()).await;
 

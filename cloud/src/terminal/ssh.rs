@@ -94,7 +94,7 @@ pub(super) async fn run(mut wish: Wish, channel: Channel, end: ShellEnd) {
 /// A passphrase costs time on purpose.
 async fn open_key(key: Zeroizing<String>, passphrase: Zeroizing<String>) -> Result<PrivateKey, Failure> {
     let opened = tokio::task::spawn_blocking(move || {
-        PrivateKey::decode(key.as_bytes(), Some(passphrase.as_bytes()), &Limits::default())
+        PrivateKey::decode(key.as_bytes(), Some(passphrase.as_bytes()), &key_limits())
     });
     let opened = opened.await.map_err(|_| Failure::new(ErrorCode::Internal, ""))?;
     opened.map_err(|error| Failure::new(ErrorCode::TargetSignIn, format!("the endpoint's private key: {error}")))
@@ -226,6 +226,13 @@ impl Talk {
         }
         Ok(())
     }
+}
+
+/// What reading a key may cost on a machine that many share.
+pub(crate) fn key_limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_bcrypt_rounds = 64;
+    limits
 }
 
 /// A key as it is kept and shown.

@@ -26,7 +26,7 @@ use towline_ssh_bridge::{
 };
 
 /// Floods, says when it is interrupted, and floods again.
-const SCRIPT: &str = "trap 'echo interrupted' INT; while :; do yes; done";
+const SCRIPT: &str = "trap 'echo interrupted' INT; while kill -0 $PPID; do yes; done";
 const FLOOD: &[u8] = b"y\r\ny\r\ny\r\n";
 const MARK: &[u8] = b"interrupted\r\n";
 const SSHD: &str = "/usr/sbin/sshd";

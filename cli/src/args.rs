@@ -1,5 +1,6 @@
 //! The command line.
 
+mod keys;
 mod people;
 mod records;
 
@@ -12,6 +13,7 @@ use towline_cloud::Network;
 use towline_transport::tls::KeyPin;
 
 pub(crate) use self::{
+    keys::{Container, Convert, Generate, KeyFile, Keys, Kind, Written},
     people::{DeviceGroups, Grants, Groups, Login, NewPassword, Tokens, Totp, Users},
     records::{Audit, ExportFormat, Operations, Sessions},
 };
@@ -133,6 +135,9 @@ pub(crate) enum Command {
     /// Logins that are in force.
     #[command(subcommand)]
     Tokens(Tokens),
+    /// Look at SSH keys in any container, convert and make them. Needs no cloud.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Look for what is wrong between this machine, the cloud and a device, and say what to do.
     Doctor(Doctor),
     /// Print a script that makes a shell complete commands, devices and endpoints.
@@ -297,6 +302,51 @@ pub(crate) enum Endpoints {
         #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
     },
+    /// Create an endpoint whose screen opens in the browser.
+    CreateVnc {
+        #[command(flatten)]
+        target: NewTarget,
+        /// A file with the VNC server's password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Nobody may send keys, pointer or clipboard.
+        #[arg(long)]
+        view_only: bool,
+    },
+    /// Create an endpoint whose SSH terminal opens in the browser. Without a password or a key, whoever connects is asked.
+    CreateSsh {
+        #[command(flatten)]
+        target: NewTarget,
+        /// The user to sign in as.
+        #[arg(long, value_name = "USER")]
+        user: String,
+        /// A file with the user's password.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "generate_key"])]
+        password_file: Option<PathBuf>,
+        /// A private key, in any format.
+        #[arg(long, value_name = "FILE", conflicts_with = "generate_key")]
+        key_file: Option<PathBuf>,
+        /// A file with the key's passphrase; without it whoever connects is asked.
+        #[arg(long, value_name = "FILE", requires = "key_file")]
+        passphrase_file: Option<PathBuf>,
+        /// Make a key pair, and print the line for `authorized_keys`.
+        #[arg(long)]
+        generate_key: bool,
+        /// The keys that the server may have, one a line, such as its `ssh_host_ed25519_key.pub`.
+        #[arg(long, value_name = "FILE")]
+        host_keys_file: Option<PathBuf>,
+        /// Allow algorithms that are not safe any more, for old servers.
+        #[arg(long)]
+        legacy_algorithms: bool,
+    },
+    /// Create an endpoint whose Telnet terminal opens in the browser. Telnet protects nothing: use SSH where you can.
+    CreateTelnet {
+        #[command(flatten)]
+        target: NewTarget,
+        /// The target's character set, such as utf-8, iso-8859-1, shift_jis.
+        #[arg(long, value_name = "NAME", default_value = "utf-8")]
+        charset: String,
+    },
     /// Change an endpoint. A new host or port ends its sessions at once.
     Update {
         #[command(flatten)]
@@ -314,6 +364,22 @@ pub(crate) enum Endpoints {
         #[command(flatten)]
         endpoint: EndpointName,
     },
+}
+
+/// What an endpoint of any kind has.
+#[derive(clap::Args)]
+pub(crate) struct NewTarget {
+    #[command(flatten)]
+    pub(crate) device: DeviceArg,
+    /// Its name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// Host name or address as the device sees it.
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// TCP port [default: the protocol's own].
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
 }
 
 #[derive(clap::Args)]

@@ -2,6 +2,9 @@
 
 mod panel;
 mod screen;
+mod shell;
+mod ssh;
+mod telnet;
 mod vnc;
 
 use std::{io, net::Ipv4Addr, sync::Arc, time::Duration};
@@ -12,7 +15,7 @@ use tokio::{
     task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
 };
-use towline_cloud_api::{CreateEndpoint, Device, Endpoint, ErrorCode, Problem, Protocol, UpdateEndpoint};
+use towline_cloud_api::{CreateEndpoint, Device, Endpoint, ErrorCode, Problem, Protocol, SignIn, UpdateEndpoint};
 
 use self::screen::Screen;
 use crate::api::Api;
@@ -29,17 +32,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The device's servers. They end when this is dropped.
 pub(crate) struct Demo {
-    offers: Vec<Offer>,
+    offers: Vec<CreateEndpoint>,
     _servers: JoinSet<()>,
     /// Keeps its port from being anybody's, and refuses connections.
     _broken: TcpSocket,
-}
-
-/// An endpoint that the device has.
-struct Offer {
-    name: &'static str,
-    protocol: Protocol,
-    port: u16,
 }
 
 impl Demo {
@@ -59,34 +55,54 @@ impl Demo {
         broken.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         let broken_port = broken.local_addr()?.port();
 
+        let (ssh, ssh_port) = listener()?;
+        let (config, host_key) = ssh::config().map_err(io::Error::other)?;
+        servers.spawn(serve(ssh, move |stream| ssh::serve(stream, Arc::clone(&config))));
+
+        let (telnet, telnet_port) = listener()?;
+        servers.spawn(serve(telnet, telnet::serve));
+
+        let on = |protocol, name: &str, port| CreateEndpoint {
+            name: name.into(),
+            protocol,
+            host: Ipv4Addr::LOCALHOST.to_string(),
+            port,
+            ..CreateEndpoint::default()
+        };
+        let shell = CreateEndpoint {
+            sign_in: Some(SignIn::Password),
+            user: Some(ssh::USER.into()),
+            password: Some(ssh::PASSWORD.to_owned().into()),
+            host_keys: Some(host_key),
+            ..on(Protocol::Ssh, "Shell", ssh_port)
+        };
         let offers = vec![
-            Offer { name: "HMI screen", protocol: Protocol::Vnc, port: vnc_port },
-            Offer { name: "Broken", protocol: Protocol::Vnc, port: broken_port },
+            on(Protocol::Vnc, "HMI screen", vnc_port),
+            shell,
+            on(Protocol::Telnet, "Old console", telnet_port),
+            on(Protocol::Vnc, "Broken", broken_port),
         ];
         Ok(Self { offers, _servers: servers, _broken: broken })
     }
 
-    /// Gives the device its endpoints, or those that it has from the last time their ports; returns all it has.
+    /// Gives the device its endpoints, or those that it has from the last time what is new: ports and keys. Returns all it
+    /// has.
     pub(crate) async fn offer(&self, api: &Api, device: &Device) -> Result<Vec<Endpoint>, Problem> {
         let path = ["devices", &device.id, "endpoints"];
         let mut endpoints: Vec<Endpoint> = api.list(&path, &[], usize::MAX).await?;
-        for Offer { name, protocol, port } in &self.offers {
-            let host = Ipv4Addr::LOCALHOST.to_string();
-            match endpoints.iter_mut().find(|endpoint| endpoint.name == *name) {
+        for offer in &self.offers {
+            let known = |endpoint: &&mut Endpoint| endpoint.name == offer.name && endpoint.protocol == offer.protocol;
+            match endpoints.iter_mut().find(known) {
                 Some(endpoint) => {
-                    let change = UpdateEndpoint { host: Some(host), port: Some(*port), ..UpdateEndpoint::default() };
+                    let change = UpdateEndpoint {
+                        host: Some(offer.host.clone()),
+                        port: Some(offer.port),
+                        host_keys: offer.host_keys.clone(),
+                        ..UpdateEndpoint::default()
+                    };
                     *endpoint = api.patch(&["devices", &device.id, "endpoints", &endpoint.id], &change).await?;
                 }
-                None => {
-                    let wish = CreateEndpoint {
-                        name: (*name).into(),
-                        protocol: *protocol,
-                        host,
-                        port: *port,
-                        ..CreateEndpoint::default()
-                    };
-                    endpoints.push(api.post(&path, &wish).await?);
-                }
+                None => endpoints.push(api.post(&path, offer).await?),
             }
         }
         Ok(endpoints)

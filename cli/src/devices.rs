@@ -1,16 +1,13 @@
-//! Commands about devices and their endpoints.
+//! Commands about devices.
 
 use serde_json::json;
-use towline_cloud_api::{
-    CreateEndpoint, Device, Endpoint, EnrolmentTicket, IssueEnrolmentToken, Problem, Protocol, UpdateDevice,
-    UpdateEndpoint,
-};
+use towline_cloud_api::{Device, EnrolmentTicket, IssueEnrolmentToken, Problem, UpdateDevice};
 
 use crate::{
     access::Access,
-    args::{Devices, Endpoints, Global},
+    args::{Devices, Global},
     output::{Output, or_dash, yes_or_no},
-    reference::{self, Purpose},
+    reference,
 };
 
 pub(crate) async fn devices(global: &Global, command: &Devices, output: Output) -> Result<(), Problem> {
@@ -61,57 +58,6 @@ pub(crate) async fn devices(global: &Global, command: &Devices, output: Output) 
     }
 }
 
-pub(crate) async fn endpoints(global: &Global, command: &Endpoints, output: Output) -> Result<(), Problem> {
-    let api = Access::resolve(global).await?.api()?;
-    let find = async |device: &str, endpoint: &str| -> Result<Endpoint, Problem> {
-        let device = reference::device(&api, device).await?;
-        reference::endpoint(&api, &device, Some(endpoint), Purpose::Bytes).await
-    };
-    match command {
-        Endpoints::List { device } => {
-            let device = reference::device(&api, &device.device).await?;
-            let endpoints: Vec<Endpoint> = api.list(&["devices", &device.id, "endpoints"], &[], usize::MAX).await?;
-            output.list(&endpoints, ["ID", "NAME", "PROTOCOL", "HOST", "PORT"], |endpoint| {
-                [
-                    endpoint.id.clone(),
-                    endpoint.name.clone(),
-                    endpoint.protocol.as_str().into(),
-                    endpoint.host.clone(),
-                    endpoint.port.to_string(),
-                ]
-            })
-        }
-        Endpoints::Show { device, endpoint } => {
-            output.value(&find(&device.device, endpoint.name()).await?, endpoint_lines)
-        }
-        Endpoints::CreatePassthrough { device, name, host, port } => {
-            let device = reference::device(&api, &device.device).await?;
-            let wish = CreateEndpoint::new(name, Protocol::Passthrough, host, *port);
-            let endpoint: Endpoint = api.post(&["devices", &device.id, "endpoints"], &wish).await?;
-            output.value(&endpoint, endpoint_lines)
-        }
-        Endpoints::Update { device, endpoint, change } => {
-            let endpoint = find(&device.device, endpoint.name()).await?;
-            let change = UpdateEndpoint {
-                name: change.new_name.clone(),
-                host: change.host.clone(),
-                port: change.port,
-                ..UpdateEndpoint::default()
-            };
-            let endpoint: Endpoint =
-                api.patch(&["devices", &endpoint.device_id, "endpoints", &endpoint.id], &change).await?;
-            output.value(&endpoint, endpoint_lines)
-        }
-        Endpoints::Delete { device, endpoint } => {
-            let endpoint = find(&device.device, endpoint.name()).await?;
-            api.delete(&["devices", &endpoint.device_id, "endpoints", &endpoint.id]).await?;
-            output.value(&json!({ "id": endpoint.id, "name": endpoint.name, "removed": true }), |_| {
-                vec![format!("removed endpoint {} ({})", endpoint.name, endpoint.id)]
-            })
-        }
-    }
-}
-
 fn device_lines(device: &Device) -> Vec<String> {
     let mut lines = vec![
         format!("id         {}", device.id),
@@ -125,18 +71,6 @@ fn device_lines(device: &Device) -> Vec<String> {
     let external = |id: &towline_cloud_api::ExternalId| format!("external   {}/{}", id.kind, id.value);
     lines.extend(device.external_ids.iter().map(external));
     lines
-}
-
-fn endpoint_lines(endpoint: &Endpoint) -> Vec<String> {
-    vec![
-        format!("id        {}", endpoint.id),
-        format!("name      {}", endpoint.name),
-        format!("protocol  {}", endpoint.protocol.as_str()),
-        format!("host      {}", endpoint.host),
-        format!("port      {}", endpoint.port),
-        format!("device    {}", endpoint.device_id),
-        format!("created   {}", endpoint.created_at),
-    ]
 }
 
 fn presence(device: &Device) -> &'static str {

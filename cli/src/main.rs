@@ -11,9 +11,11 @@ mod completions;
 mod demo;
 mod devices;
 mod doctor;
+mod endpoints;
 mod events;
 mod exit_codes;
 mod groups;
+mod keys;
 mod listen;
 mod login;
 mod output;
@@ -83,7 +85,7 @@ async fn obey(program: Program, output: Output) -> Result<u8, Problem> {
         Command::Passwd(command) => people::passwd(&global, &command, output).await?,
         Command::Totp(command) => people::totp(&global, &command, output).await?,
         Command::Devices(command) => devices::devices(&global, &command, output).await?,
-        Command::Endpoints(command) => devices::endpoints(&global, &command, output).await?,
+        Command::Endpoints(command) => endpoints::endpoints(&global, &command, output).await?,
         Command::Server(command) => server::run(&global, &command, output).await?,
         Command::Run(command) => return run::run(&global, &command, output).await,
         Command::Connect(Connect::Ssh(command)) => return ssh::run(&global, &command).await,
@@ -97,6 +99,7 @@ async fn obey(program: Program, output: Output) -> Result<u8, Problem> {
         Command::DeviceGroups(command) => groups::device_groups(&global, &command, output).await?,
         Command::Grants(command) => groups::grants(&global, &command, output).await?,
         Command::Tokens(command) => people::tokens(&global, &command, output).await?,
+        Command::Keys(command) => keys::run(command, output).await?,
         Command::Doctor(command) => return doctor::run(&global, &command, output).await,
         Command::Completions { shell } => completions::print(shell)?,
         Command::ExitCodes => exit_codes::run(output)?,

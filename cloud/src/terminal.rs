@@ -31,7 +31,10 @@ use towline_cloud_api::{
 use towline_tunnel_proto::driver::Counters;
 
 use self::scrollback::Scrollback;
-pub(crate) use self::{ssh::host_key, telnet::is_charset};
+pub(crate) use self::{
+    ssh::{host_key, key_limits},
+    telnet::is_charset,
+};
 use crate::{
     api::Failure,
     app::App,

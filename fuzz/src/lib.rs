@@ -5,6 +5,7 @@
 //!
 //! ```
 //! // Each oracle takes any bytes and panics if a law is broken.
+//! towline_fuzz::keys::known_hosts(b"any bytes");
 //! towline_fuzz::rfb::decoder(b"any bytes");
 //! towline_fuzz::telnet::parse(b"any bytes");
 //! towline_fuzz::tunnel::frame(b"\x08\x00\x00\x08\x00\x00\x00\x0012345678");
@@ -14,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod keys;
 pub mod law;
 pub mod rfb;
 pub mod script;

@@ -13,11 +13,23 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("towline-transport", &[]),
     ("towline-cloud-api", &[]),
     ("towline-agent", &["towline-rfb", "towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
-    ("towline-cloud", &["towline-rfb", "towline-tunnel-proto", "towline-transport", "towline-cloud-api"]),
+    (
+        "towline-cloud",
+        &[
+            "towline-rfb",
+            "towline-ssh-bridge",
+            "towline-telnet",
+            "towline-tunnel-proto",
+            "towline-transport",
+            "towline-cloud-api",
+        ],
+    ),
     (
         "towline-cli",
         &[
             "towline-rfb",
+            "towline-ssh-bridge",
+            "towline-telnet",
             "towline-tunnel-proto",
             "towline-transport",
             "towline-cloud-api",

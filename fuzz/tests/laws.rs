@@ -3,12 +3,24 @@
 use std::{fs, path::Path};
 
 use proptest::prelude::*;
-use towline_fuzz::{rfb, telnet, tunnel};
+use towline_fuzz::{keys, rfb, telnet, tunnel};
 
 type Oracle = fn(&[u8]);
 
 /// Each fuzz target and the oracle behind it.
-const ORACLES: [(&str, Oracle); 14] = [
+const ORACLES: [(&str, Oracle); 26] = [
+    ("keys_openssh_key_v1", keys::openssh_key_v1),
+    ("keys_pem", keys::pem),
+    ("keys_der", keys::der),
+    ("keys_putty", keys::putty),
+    ("keys_rfc4716", keys::rfc4716),
+    ("keys_ssh_com", keys::ssh_com),
+    ("keys_ssh1", keys::ssh1),
+    ("keys_dropbear", keys::dropbear),
+    ("keys_one_line", keys::one_line),
+    ("keys_certificate", keys::certificate),
+    ("keys_known_hosts", keys::known_hosts),
+    ("keys_authorized_keys", keys::authorized_keys),
     ("rfb_messages", rfb::messages),
     ("rfb_handshakes", rfb::handshakes),
     ("rfb_decoder", rfb::decoder),
@@ -141,4 +153,41 @@ proptest! {
     fn an_rfb_server_does_not_care_how_its_input_is_cut(input in proptest::collection::vec(any::<u8>(), 0..600)) {
         rfb::client_session(&input);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_keys_or_refused(input in proptest::collection::vec(any::<u8>(), 0..400)) {
+        for (target, oracle) in ORACLES {
+            if target.starts_with("keys_") {
+                oracle(&input);
+            }
+        }
+    }
+
+    #[test]
+    fn saved_keys_with_one_fault_are_keys_or_refused(choice: prop::sample::Index, at: prop::sample::Index, bit in 0u8..8) {
+        let inputs = KEYS.get_or_init(saved_keys);
+        let (oracle, mut input) = inputs[choice.index(inputs.len())].clone();
+        if !input.is_empty() {
+            let at = at.index(input.len());
+            input[at] ^= 1 << bit;
+        }
+        oracle(&input);
+    }
+}
+
+static KEYS: std::sync::OnceLock<Vec<(Oracle, Vec<u8>)>> = std::sync::OnceLock::new();
+
+fn saved_keys() -> Vec<(Oracle, Vec<u8>)> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let mut found = Vec::new();
+    for (target, oracle) in ORACLES.into_iter().filter(|(target, _)| target.starts_with("keys_")) {
+        for file in fs::read_dir(corpus.join(target)).unwrap() {
+            found.push((oracle, fs::read(file.unwrap().path()).unwrap()));
+        }
+    }
+    found
 }

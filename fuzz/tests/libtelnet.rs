@@ -35,7 +35,7 @@ fn session(seed: usize) -> Vec<u8> {
     while !script.is_empty() {
         let part: Vec<u8> = (0..30).map(|_| script.byte()).collect();
         bytes.extend(valid_session(&part));
-        if script.byte() % 4 == 0 {
+        if script.byte().is_multiple_of(4) {
             bytes.extend([255, 250, 24]);
             bytes.extend((0..script.below(20)).map(|_| script.byte() & 0x7F));
             bytes.extend([255, 241]);

@@ -85,11 +85,7 @@ async fn run(options: Options) -> Result<i32, Box<dyn Error>> {
 
     while let Some(event) = events.next().await? {
         match event {
-            Event::HostKey(question) => {
-                if is_trusted(&question)? {
-                    question.accept();
-                }
-            }
+            Event::HostKey(question) if is_trusted(&question)? => question.accept(),
             Event::Password(question) => {
                 let password = hidden(&format!("Password for {}: ", question.user))?;
                 question.answer(password);

@@ -9,6 +9,24 @@
 //! * [`Certificate`] reads and verifies OpenSSH certificates.
 //! * [`KnownHosts`] and [`AuthorizedKeys`] answer questions about files and write them back byte for byte.
 //!
+//! ```
+//! use getrandom::{SysRng, rand_core::UnwrapErr};
+//! use towline_ssh_bridge::keys::{Encryption, Error, Format, KeyFile, Limits, NewKey, PrivateKey};
+//!
+//! let mut rng = UnwrapErr(SysRng);
+//! let key = PrivateKey::generate(NewKey::Ed25519, "me@here", &mut rng)?;
+//! let encryption = Encryption::new(b"correct horse")?;
+//! let pasted = key.encode(Format::Ppk3, Some(&encryption), &mut rng)?;
+//!
+//! let file = KeyFile::decode(pasted.as_bytes(), &Limits::default())?;
+//! assert_eq!((file.format(), file.fingerprint()), (Format::Ppk3, Some(key.fingerprint())));
+//! assert_eq!(file.private_key(None).err(), Some(Error::NeedsPassphrase));
+//! assert_eq!(file.private_key(Some(b"wrong")).err(), Some(Error::WrongPassphrase));
+//! let opened = file.private_key(Some(b"correct horse"))?; // heavy: not on an async thread
+//! println!("{}", opened.public_key()); // for authorized_keys
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # What is read and written
 //!
 //! | container | read | written |

@@ -31,7 +31,7 @@ async fn sessions_that_nobody_looks_at_stay_small_while_yes_runs() {
     let progress = |n| server.path(&format!("progress{n}"));
     // Each writes down how far it is, in steps of 64 KiB, until it has to wait.
     let script =
-        |n| format!("i=0; while :; do yes | head -c 65536; i=$((i + 1)); echo $i > {}; done", progress(n).display());
+        |n| format!("i=0; while yes | head -c 65536; do i=$((i + 1)); echo $i > {}; done", progress(n).display());
     let mut operators = Vec::new();
     // The first one pays for what all share.
     let mut before = 0;

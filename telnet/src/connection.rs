@@ -296,7 +296,7 @@ impl Connection {
     /// Whether the last byte of the next [`Connection::poll_transmit`] is a data mark, to be sent as urgent data where
     /// the transport has such a thing.
     pub fn next_is_urgent(&self) -> bool {
-        self.receiver.output.next_is_urgent()
+        self.receiver.next_is_urgent()
     }
 
     /// Whether it is time to read from the peer: what has come is used up, and the answers to it do not pile up.

@@ -137,7 +137,7 @@ impl Parser {
 
     /// Takes a token off the front of `input`; `None` when all of it is used and the next token has not arrived. Each byte is
     /// looked at once, whatever it is.
-    #[inline]
+    #[inline(always)]
     pub fn decode<'p, 'i: 'p>(&'p mut self, input: &mut &'i [u8]) -> Option<Token<'p>> {
         if self.state != State::Data {
             return self.step(input);

@@ -14,10 +14,14 @@ mod login;
 mod look;
 mod place;
 mod screen;
+#[path = "../path/sshd.rs"]
+#[allow(dead_code, reason = "plain ssh needs more of it")]
+mod sshd;
 mod tap;
 #[path = "../path/targets.rs"]
 #[allow(dead_code, reason = "other targets are not needed here")]
 mod targets;
+mod terminal;
 #[path = "../path/world.rs"]
 #[allow(dead_code, reason = "the command line can do more than is needed here")]
 mod world;

@@ -1,14 +1,19 @@
 //! `towline up --demo`, and the screen of its device.
 
 use std::{
-    io::{ErrorKind, Read as _},
+    fs,
+    io::{ErrorKind, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    process::Stdio,
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+    time::Duration,
 };
 
+use bytes::Bytes;
 use serde_json::Value;
 use tempfile::TempDir;
 use towline_rfb::{ClientMessage, Encoding, Framebuffer, PixelFormat};
+use towline_telnet::{Config, Connection, Event, Limits, option::naws::WindowSize};
 
 use crate::{
     viewer::{Viewer, connect},
@@ -157,4 +162,86 @@ fn nobody_listens_on_the_broken_endpoint_and_nobody_else_can() {
     let address = ("127.0.0.1", demo.port("Broken"));
     assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(TcpListener::bind(address).unwrap_err().kind(), ErrorKind::AddrInUse);
+}
+
+/// An OpenSSH client of the demo's shell, which gets its password from a program, and what is typed from us.
+fn ssh(demo: &Demo, arguments: &[&str], typed: &str) -> String {
+    let askpass = demo.folder.path().join("askpass");
+    fs::write(&askpass, "#!/bin/sh\necho demo\n").unwrap();
+    fs::set_permissions(&askpass, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut command = Command::new("ssh");
+    command
+        .args([
+            "-F",
+            "none",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "LogLevel=ERROR",
+        ])
+        .args(["-p", &demo.port("Shell").to_string()])
+        .args(arguments)
+        .env_remove("SSH_AUTH_SOCK")
+        .env("SSH_ASKPASS", &askpass)
+        .env("SSH_ASKPASS_REQUIRE", "force");
+    let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = client.stdin.take().unwrap();
+    stdin.write_all(typed.as_bytes()).unwrap();
+    let output = client.wait_with_output().unwrap();
+    drop(stdin);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_demo_has_a_shell_for_ssh() {
+    let demo = Demo::start();
+    assert_eq!(ssh(&demo, &["demo@127.0.0.1", "echo one line"], ""), "one line\r\n");
+    let said = ssh(&demo, &["-tt", "demo@127.0.0.1"], "echo Grüße 日本\rmouse\r\x1b[<0;12;5M\x03colors\rexit\r");
+    for expected in
+        ["Try `help`", "Grüße 日本\r\n", "button 0 pressed at column 12, row 5", "^C", "\x1b[48;5;231m", "good bye"]
+    {
+        assert!(said.contains(expected), "{expected} in {said:?}");
+    }
+}
+
+#[test]
+fn the_demo_has_a_shell_for_telnet_that_follows_the_window() {
+    let demo = Demo::start();
+    let mut stream = TcpStream::connect(("127.0.0.1", demo.port("Old console"))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut config = Config::client("xterm-256color");
+    config.window = Some(WindowSize { columns: 100, rows: 40 });
+    let mut connection = Connection::new(config, Limits::default());
+    let mut said = String::new();
+    let mut talk = |connection: &mut Connection, typed: &'static [u8], expected: &str| {
+        connection.send(&mut Bytes::from_static(typed));
+        let mut buffer = [0; 4096];
+        while !said.contains(expected) {
+            while let Some(bytes) = connection.poll_transmit() {
+                stream.write_all(&bytes).unwrap();
+            }
+            let length = stream.read(&mut buffer).unwrap_or_else(|error| panic!("{error}: {expected} in {said:?}"));
+            assert!(length > 0, "closed: {expected} in {said:?}");
+            connection.handle_input(Bytes::copy_from_slice(&buffer[..length]));
+            while let Some(event) = connection.poll_event().unwrap() {
+                if let Event::Data(data) = event {
+                    said += std::str::from_utf8(&data).unwrap();
+                }
+            }
+        }
+        said.clear();
+    };
+    talk(&mut connection, b"", "$ ");
+    talk(&mut connection, b"size\r", "100 columns, 40 rows");
+    connection.resize(WindowSize { columns: 90, rows: 30 });
+    talk(&mut connection, b"", "90 columns, 30 rows");
+    talk(&mut connection, b"\x03", "^C");
+    talk(&mut connection, b"clock\r", " UTC");
+    talk(&mut connection, b"", " UTC");
+    connection.interrupt();
+    talk(&mut connection, b"", "^C");
+    talk(&mut connection, b"exit\r", "good bye");
 }

@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod doctor;
 mod failures;
+mod keys;
 mod lifecycle;
 mod logins;
 mod people;

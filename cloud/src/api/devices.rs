@@ -18,6 +18,8 @@ pub(super) struct DeviceQuery {
     external_type: Option<String>,
     /// The external id's value.
     external_value: Option<String>,
+    /// Those of this device group only; who is in which is for those with user-admin.
+    group: Option<String>,
     /// The `next` of the page before.
     cursor: Option<String>,
     /// How many at most, 1 to 1000.
@@ -31,7 +33,11 @@ pub(super) async fn list(caller: Caller, Query(query): Query<DeviceQuery>) -> Re
         (None, None) => None,
         _ => return Err(Failure::new(ErrorCode::BadRequest, "external_type and external_value go together")),
     };
-    let filter = DeviceFilter { name: query.name, part: query.q, external, after: name_cursor(query.cursor)? };
+    if query.group.is_some() {
+        caller.anywhere(Permission::UserAdmin, "device.list").await?;
+    }
+    let after = name_cursor(query.cursor)?;
+    let filter = DeviceFilter { name: query.name, part: query.q, external, group: query.group, after };
     let limit = page_limit(query.limit)?;
     let app = &caller.app;
     let page = app.store.devices(caller.tenant(), &caller.visitor.user_id, &filter, limit).await?;

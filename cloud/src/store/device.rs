@@ -68,6 +68,8 @@ pub(crate) struct DeviceFilter {
     /// A part of the name, in upper or lower case.
     pub(crate) part: Option<String>,
     pub(crate) external: Option<(String, String)>,
+    /// The id of a device group.
+    pub(crate) group: Option<String>,
     /// The name of the last device of the page before.
     pub(crate) after: Option<String>,
 }
@@ -164,6 +166,8 @@ impl Store {
                    WHERE e.tenant_id = $1 AND e.device_id = d.id AND e.type = $5 AND e.value = $6))
                AND (CAST($7 AS TEXT) IS NULL OR d.name > $7)
                AND (CAST($9 AS TEXT) IS NULL OR LOWER(d.name) LIKE $9 ESCAPE '!')
+               AND (CAST($10 AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM device_group_member m
+                   WHERE m.tenant_id = $1 AND m.device_id = d.id AND m.device_group_id = $10))
              ORDER BY d.name LIMIT $8",
         )
         .bind(tenant.as_str())
@@ -175,6 +179,7 @@ impl Store {
         .bind(&filter.after)
         .bind(i64::from(limit) + 1)
         .bind(filter.part.as_ref().map(|part| pattern(part)))
+        .bind(&filter.group)
         .fetch_all(&self.reader)
         .await?;
         let mut items = rows.iter().map(StoredDevice::read).collect::<Result<Vec<_>, _>>()?;

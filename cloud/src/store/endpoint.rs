@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 use towline_cloud_api::{Endpoint, HostKey, Page, Protocol, SignIn, TelnetOptions};
-use towline_ssh_bridge::keys::{Limits, PublicKey};
+use towline_ssh_bridge::keys::PublicKey;
 
 use super::{Actor, Entry, Error, Store, Tenant, cut_page, unless_exists};
 use crate::{
@@ -304,7 +304,7 @@ impl Store {
 
 /// A line that is kept as a host key.
 fn host_key(line: &str) -> Option<HostKey> {
-    let key = PublicKey::decode(line.as_bytes(), &Limits::default()).ok()?;
+    let key = line.parse::<PublicKey>().ok()?;
     Some(HostKey { key: line.to_owned(), fingerprint: key.fingerprint().to_string() })
 }
 

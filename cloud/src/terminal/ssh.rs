@@ -37,7 +37,7 @@ impl Wish {
         let mut config = Config::new(endpoint.user.clone().unwrap_or_default());
         config.terminal = Some(Terminal { size: window(size), ..Terminal::default() });
         config.legacy_algorithms = endpoint.legacy_algorithms;
-        config.host_keys = endpoint.host_keys.iter().filter_map(|key| decode(&key.key)).collect();
+        config.host_keys = endpoint.host_keys.iter().filter_map(|key| key.key.parse().ok()).collect();
         let mut take = |field| secrets.take(field).map(|bytes| text(&bytes)).transpose();
         let mut key = None;
         match endpoint.sign_in {
@@ -71,7 +71,7 @@ pub(super) async fn run(mut wish: Wish, channel: Channel, end: ShellEnd) {
         // Whoever connects is asked for the passphrase, if it has one.
         Some((key, None)) => wish.config.credentials.push(Credential::KeyText(key.as_str().into())),
         Some((key, Some(passphrase))) => match open_key(key, passphrase).await {
-            Ok(key) => wish.config.credentials.push(Credential::Key(key)),
+            Ok(key) => wish.config.credentials.push(Credential::Key(key.into())),
             Err(failure) => return drop(said.send(Err(failure)).await),
         },
         None => {}
@@ -94,7 +94,7 @@ pub(super) async fn run(mut wish: Wish, channel: Channel, end: ShellEnd) {
 /// A passphrase costs time on purpose.
 async fn open_key(key: Zeroizing<String>, passphrase: Zeroizing<String>) -> Result<PrivateKey, Failure> {
     let opened = tokio::task::spawn_blocking(move || {
-        PrivateKey::decode(key.as_bytes(), Some(passphrase.as_bytes()), &Limits::default())
+        PrivateKey::decode(key.as_bytes(), Some(passphrase.as_bytes()), &key_limits())
     });
     let opened = opened.await.map_err(|_| Failure::new(ErrorCode::Internal, ""))?;
     opened.map_err(|error| Failure::new(ErrorCode::TargetSignIn, format!("the endpoint's private key: {error}")))
@@ -228,9 +228,11 @@ impl Talk {
     }
 }
 
-/// A key that was kept.
-pub(crate) fn decode(line: &str) -> Option<PublicKey> {
-    PublicKey::decode(line.as_bytes(), &Limits::default()).ok()
+/// What reading a key may cost on a machine that many share.
+pub(crate) fn key_limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_bcrypt_rounds = 64;
+    limits
 }
 
 /// A key as it is kept and shown.

@@ -18,6 +18,11 @@ async fn a_colleague_gets_exactly_the_rights_of_the_groups_they_are_in() {
     let pumps = pumps.text("id");
     world.call("PUT", &format!("/device-groups/{pumps}/devices/{pump}"), Some(&world.admin), None).await.good();
     world.grant(&ann.group, &pumps, "device-control-read").await;
+    let inside = world.get(&format!("/devices?group={pumps}")).await.good().body;
+    assert_eq!(inside["items"].as_array().unwrap().len(), 1, "{inside}");
+    assert_eq!(inside["items"][0]["id"], pump.as_str());
+    let curious = world.call("GET", &format!("/devices?group={pumps}"), Some(&ann.token), None).await;
+    assert_eq!(curious.code(), "forbidden");
 
     let sees = async || {
         let list = world.call("GET", "/devices", Some(&ann.token), None).await;

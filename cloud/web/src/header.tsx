@@ -74,9 +74,9 @@ export function Brand() {
       stroke-width="2.2"
       stroke-linecap="round"
     >
-      <circle cx="5.500" cy="17.500" r="3.200" />
-      <circle cx="18.500" cy="6.500" r="3.200" />
-      <path d="M8 15.400 16 8.600" />
+      <circle cx="5.5" cy="17.5" r="3.2" />
+      <circle cx="18.5" cy="6.5" r="3.2" />
+      <path d="M8 15.4 16 8.600" />
     </svg>
   );
 }

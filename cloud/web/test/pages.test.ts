@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Endpoint, Grant, Operation, Session } from "../src/api/model.ts";
-import { blank, draftOf, wish, withProtocol } from "../src/pages/endpoint-draft.ts";
+import { blank, copyOf, draftOf, wish, withProtocol } from "../src/pages/endpoint-draft.ts";
 import { changed, duration, fits, NO_FILTER, queryOf, reason } from "../src/pages/history.ts";
 import { rowsOf } from "../src/pages/settings/grants.tsx";
 
@@ -36,6 +36,37 @@ test("no secret is sent that the way of signing in has no use for", () => {
     sign_in: "none",
     view_only: true,
   });
+});
+
+const shell: Endpoint = {
+  ...saved,
+  protocol: "SSH",
+  port: 22,
+  sign_in: "key-pair",
+  view_only: false,
+  has_password: false,
+  user: "demo",
+  public_key: "ssh-ed25519 AAAA towline",
+  host_keys: [{ key: "ssh-ed25519 AAAB", fingerprint: "SHA256:x" }],
+};
+
+test("a key pair is kept, made or given, and an emptied host key is no host key", () => {
+  const draft = draftOf(shell);
+  const kept = wish(draft);
+  assert.deepEqual([kept.generate_key, kept.private_key, kept.host_keys], [undefined, undefined, "ssh-ed25519 AAAB"]);
+  assert.equal(wish({ ...draft, keySource: "generate", privateKey: "typed before" }).generate_key, true);
+  const given = wish({ ...draft, keySource: "paste", privateKey: "-----BEGIN", hostKeys: " " });
+  assert.deepEqual([given.generate_key, given.private_key, given.host_keys], [undefined, "-----BEGIN", ""]);
+});
+
+test("a copy of an endpoint has a key pair of its own", () => {
+  assert.equal(wish(copyOf(shell)).generate_key, true);
+  assert.ok(!("private_key" in wish({ ...draftOf(shell), signIn: "ask", privateKey: "typed before" })));
+});
+
+test("how keys and text are treated is said for Telnet only", () => {
+  assert.equal(wish(blank("TELNET")).telnet?.newline, "cr-nul");
+  assert.ok(!("telnet" in wish(blank("SSH"))));
 });
 
 test("the port follows the protocol until somebody types one", () => {
@@ -90,9 +121,9 @@ test("the reason is who ended it, else what did, else why it failed", () => {
   const ended = { ...session, end: "revoked" as const, ended_at: "2026-11-25T12:00:01Z" };
   assert.equal(
     reason({ operation: operation("2"), session: { ...ended, end_detail: "ended by max" } }, "pump-7"),
-    "ended by max",
+    "Ended by max.",
   );
-  assert.equal(reason({ operation: operation("2"), session: ended }, "pump-7"), "Ended by the cloud");
+  assert.equal(reason({ operation: operation("2"), session: ended }, "pump-7"), "Ended by the cloud.");
   assert.match(
     reason({ operation: operation("1", { status: "FAILED", failure: "device-offline" }) }, "pump-7"),
     /pump-7 was offline/,

@@ -42,6 +42,11 @@ test("whose password was wrong is said", () => {
   assert.match(say(problem("target-sign-in"), { target: "hmi:5900" }), /^hmi:5900 refused/);
 });
 
+test("a host key that has changed is told with both fingerprints", () => {
+  const said = say(problem("host-key-changed", { detail: "kept SHA256:a, shown SHA256:b" }), { target: "hmi:22" });
+  assert.match(said, /^hmi:22 shows another host key .* Kept SHA256:a, shown SHA256:b\.$/);
+});
+
 test("names in failures cannot turn the text around them", () => {
   assert.ok(say(problem("device-disabled"), { device: "\u202epump" }).includes("⟨U+202E⟩pump"));
 });

@@ -67,7 +67,7 @@ pub enum Credential {
     /// (keyboard-interactive), once.
     Password(Secret),
     /// A key that is open already.
-    Key(PrivateKey),
+    Key(Box<PrivateKey>),
     /// The text of a private key. The person is asked for its passphrase if it has one.
     KeyText(Secret),
 }

@@ -126,7 +126,7 @@ impl<'a> SignIn<'a> {
         });
         if let Some(at) = next {
             return match self.credentials.remove(at) {
-                Credential::Key(key) => self.key(key.clone(), methods).await,
+                Credential::Key(key) => self.key((**key).clone(), methods).await,
                 Credential::KeyText(text) => {
                     let key = self.open(text).await?;
                     self.key(key, methods).await

@@ -76,8 +76,10 @@ impl Certificate {
         let name = reader.text()?;
         algorithm_name(name)?;
         let algorithm = match Algorithm::of_certificate(name) {
-            Some(Algorithm::Other(_)) => return Err(Error::unsupported("certificate's algorithm", name)),
-            Some(algorithm) => algorithm,
+            Some(algorithm) if algorithm.certificate_name() == name && !matches!(algorithm, Algorithm::Other(_)) => {
+                algorithm
+            }
+            Some(_) => return Err(Error::unsupported("certificate's algorithm", name)),
             None => return Err(corrupt(WHAT, "the algorithm's name is that of no certificate")),
         };
         let _nonce = reader.string()?;

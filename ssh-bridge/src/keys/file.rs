@@ -70,7 +70,10 @@ impl KeyFile {
         limits.file(input.len())?;
         let (format, content) = match binary(input, limits) {
             Some(found) => found?,
-            None => textual(&text::tidy(input), limits)?,
+            None => {
+                let rewritten = text::rewritten(input);
+                textual(text::bare(rewritten.as_ref().map_or(input, |text| text.as_slice())), limits)?
+            }
         };
         Ok(Self { format, content, limits: limits.clone() })
     }
@@ -154,6 +157,16 @@ impl KeyFile {
     }
 }
 
+impl KeyFile {
+    /// As [`KeyFile::private_key`], without a copy of what is not encrypted.
+    pub(crate) fn into_private_key(self, passphrase: Option<&[u8]>) -> Result<PrivateKey, Error> {
+        match self.content {
+            Content::Private(key) => Ok(*key),
+            content => Self { content, ..self }.private_key(passphrase),
+        }
+    }
+}
+
 type Found = Result<(Format, Content), Error>;
 
 fn as_format(format: Format, content: Result<Content, Error>) -> Found {
@@ -183,6 +196,10 @@ fn binary(input: &[u8], limits: &Limits) -> Option<Found> {
 }
 
 fn textual(text: &[u8], limits: &Limits) -> Found {
+    // First, because a comment may say anything.
+    if one_line::begins(text) {
+        return one_line::decode(text, limits);
+    }
     if let Some(armour) = text::armour(text, "-----") {
         return pem::decode(armour?, limits);
     }

@@ -199,9 +199,7 @@ impl KnownHosts {
 
     fn about(&self, host: &str, port: u16) -> impl Iterator<Item = Entry<'_>> {
         let name = lookup_name(host, port);
-        (1..)
-            .zip(self.text.split(|byte| *byte == b'\n'))
-            .filter_map(move |(line, text)| entry(line, text, name.as_bytes()))
+        (1..).zip(lines(&self.text)).filter_map(move |(line, text)| entry(line, text, name.as_bytes()))
     }
 }
 
@@ -228,6 +226,15 @@ impl Entry<'_> {
             _ => *verdict = Verdict::OtherAlgorithmKnown { algorithms: vec![known.algorithm().clone()] },
         }
     }
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    ends.scan(0, |from, end| {
+        let line = text.get(*from..end);
+        *from = end + 1;
+        line
+    })
 }
 
 /// A host as the file has it.

@@ -72,7 +72,9 @@ pub(crate) fn from_decimal(digits: &str) -> Option<Vec<u8>> {
 }
 
 fn number(bytes: &[u8]) -> Number {
-    Zeroizing::new(BoxedUint::from_be_slice_vartime(without_leading_zeros(bytes)))
+    // Zero has no digits, but a number has to have some room.
+    let digits = Some(without_leading_zeros(bytes)).filter(|digits| !digits.is_empty()).unwrap_or(&[0]);
+    Zeroizing::new(BoxedUint::from_be_slice_vartime(digits))
 }
 
 fn product(one: &BoxedUint, other: &BoxedUint) -> Number {

@@ -9,15 +9,25 @@ use crate::keys::{
 
 const WHAT: &str = "one-line key";
 
+/// Whether the text begins with a line that has algorithm and key first.
+pub(crate) fn begins(text: &[u8]) -> bool {
+    let mut words = first_line(text).unwrap_or_default().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    // Every blob begins with a length below 2^24.
+    words.next().is_some() && words.next().is_some_and(|base64| base64.starts_with(b"AAAA"))
+}
+
+fn first_line(text: &[u8]) -> Option<&[u8]> {
+    text::lines(text).find(|line| !line.starts_with(b"#"))
+}
+
 /// The first line that is neither empty nor a comment.
 pub(crate) fn decode(text: &[u8], limits: &Limits) -> Result<(Format, Content), Error> {
-    let line = text::lines(text).find(|line| !line.starts_with(b"#"));
-    let line = line.ok_or(Error::NotAKey("the file is empty"))?;
+    let line = first_line(text).ok_or(Error::NotAKey("the file is empty"))?;
     if let Some(public) = version1(line, limits) {
         return public.map(|key| (Format::Ssh1Public, Content::Public(key)));
     }
     // Base64 that lost its armour.
-    if line.starts_with(b"AAAA") {
+    if line.starts_with(b"AAAA") && !begins(line) {
         let blob = text::base64(WHAT, text)?;
         return blob_of_either(&blob, "", limits);
     }

@@ -201,7 +201,7 @@ impl PrivateKey {
     ///
     /// Those of [`KeyFile::decode`] and [`KeyFile::private_key`].
     pub fn decode(input: &[u8], passphrase: Option<&[u8]>, limits: &Limits) -> Result<Self, Error> {
-        KeyFile::decode(input, limits)?.private_key(passphrase)
+        KeyFile::decode(input, limits)?.into_private_key(passphrase)
     }
 
     pub(crate) fn new(parts: PrivateParts, comment: &str, limits: &Limits) -> Result<Self, Error> {

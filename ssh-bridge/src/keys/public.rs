@@ -160,10 +160,12 @@ impl PublicKey {
         Self::from_blob(blob.bytes(), limits)
     }
 
-    /// The same key with another comment. Line ends and other control characters in it become spaces.
+    /// The same key with another comment. Line ends and other control characters in it become spaces, and those around
+    /// it are left out.
     #[must_use]
     pub fn with_comment(mut self, comment: &str) -> Self {
-        self.comment = comment.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        let one_line: String = comment.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+        self.comment = one_line.trim().to_owned();
         self
     }
 
@@ -211,7 +213,8 @@ impl PublicKey {
 /// The algorithm of this name, if a name it is: what we do not know survives only if it can be written back.
 pub(crate) fn algorithm_name(name: &str) -> Result<Algorithm, Error> {
     const MAX_NAME_BYTES: usize = 64;
-    if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._+@".contains(&byte));
+    if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) || name.len() > MAX_NAME_BYTES || !fits {
         return Err(corrupt("public key", "the algorithm's name is none"));
     }
     Ok(Algorithm::named(name))
@@ -234,6 +237,15 @@ impl Hash for PublicKey {
 impl fmt::Debug for PublicKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "PublicKey({} {} {:?})", self.algorithm, self.fingerprint(), self.comment)
+    }
+}
+
+/// As [`PublicKey::decode`] within the default [`Limits`].
+impl std::str::FromStr for PublicKey {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::decode(text.as_bytes(), &Limits::default())
     }
 }
 

@@ -295,11 +295,11 @@ pub(crate) fn encode(
     }
     let mut private = private.finish();
     let keys = derivation.keys(encryption.map(|it| it.passphrase).unwrap_or_default())?;
-    let name = if encryption.is_some() { AES256_CBC } else { NONE };
+    let name = if encryption.is_some() { "aes256-cbc" } else { "none" };
     let lock = Lock {
         derivation,
         public: key.public_key().clone(),
-        encryption: name.to_vec(),
+        encryption: name.into(),
         comment: key.comment().as_bytes().to_vec(),
         private: Zeroizing::default(),
         mac: Vec::new(),
@@ -311,17 +311,30 @@ pub(crate) fn encode(
     }
     let [public, private] =
         [key.public_key().blob(), &private].map(|bytes| text::wrapped_base64(bytes, BASE64_LINE, "\n"));
-    let lines = |text: &str| text.lines().count();
-    Ok(Zeroizing::new(format!(
-        "PuTTY-User-Key-File-3: {}\nEncryption: {}\nComment: {}\nPublic-Lines: {}\n{}{argon2_headers}\
-         Private-Lines: {}\n{}Private-MAC: {}\n",
-        key.algorithm(),
-        String::from_utf8_lossy(name),
+    let lines = |text: &str| text.lines().count().to_string();
+    let mac = text::to_hex(&mac, false);
+    let mut out = Zeroizing::new(String::with_capacity(public.len() + private.len() + key.comment().len() + 1024));
+    for part in [
+        "PuTTY-User-Key-File-3: ",
+        key.algorithm().name(),
+        "\nEncryption: ",
+        name,
+        "\nComment: ",
         key.comment(),
-        lines(&public),
-        *public,
-        lines(&private),
-        *private,
-        text::to_hex(&mac, false),
-    )))
+        "\nPublic-Lines: ",
+        &lines(&public),
+        "\n",
+        &public,
+        &argon2_headers,
+        "Private-Lines: ",
+        &lines(&private),
+        "\n",
+        &private,
+        "Private-MAC: ",
+        &mac,
+        "\n",
+    ] {
+        out.push_str(part);
+    }
+    Ok(out)
 }

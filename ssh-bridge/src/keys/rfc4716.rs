@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use base64ct::{Base64, Encoding as _};
 use memchr::memmem::find;
+use zeroize::Zeroizing;
 
 use crate::keys::{Error, Limits, PublicKey, error::corrupt, file::Content, text};
 
@@ -21,12 +22,12 @@ pub(crate) fn decode(body: &[u8], limits: &Limits) -> Result<Content, Error> {
 }
 
 /// The comment among the headers, and what follows them. If the lines were joined, `magic` is how the body begins.
-pub(crate) fn comment_and_body<'a>(body: &'a [u8], magic: &[u8]) -> (String, Cow<'a, [u8]>) {
+pub(crate) fn comment_and_body(body: &[u8], magic: &[u8]) -> (String, Zeroizing<Vec<u8>>) {
     let lines = body.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii_end);
     let mut lines = lines.filter(|line| !line.is_empty()).peekable();
     let mut headers = Vec::new();
     while let Some(line) = lines.next_if(|line| line.contains(&b':')) {
-        let mut header = line.trim_ascii_start().to_vec();
+        let mut header = Zeroizing::new(line.trim_ascii_start().to_vec());
         // Blanks before and after the cut belong to the value.
         while header.last() == Some(&b'\\') {
             header.pop();
@@ -39,13 +40,13 @@ pub(crate) fn comment_and_body<'a>(body: &'a [u8], magic: &[u8]) -> (String, Cow
         && let Some(line) = headers.last_mut()
         && let Some(at) = find(line, &[b" ", magic].concat())
     {
-        let base64 = line.split_off(at);
-        return (comment(&headers), Cow::Owned(base64));
+        let base64 = Zeroizing::new(line.split_off(at));
+        return (comment(&headers), base64);
     }
-    (comment(&headers), Cow::Owned(rest.join(&b'\n')))
+    (comment(&headers), Zeroizing::new(rest.join(&b'\n')))
 }
 
-fn comment(headers: &[Vec<u8>]) -> String {
+fn comment(headers: &[Zeroizing<Vec<u8>>]) -> String {
     let mut values = headers.iter().filter_map(|header| {
         let (tag, value) = header.split_at_checked(header.iter().position(|byte| *byte == b':')?)?;
         tag.eq_ignore_ascii_case(b"comment")

@@ -1,4 +1,4 @@
-//! Keys for russh, which speaks the protocol: through openssh-key-v1 and blobs, so that none of its types shows.
+//! Keys for russh, which speaks the protocol: through openssh-key-v1, so that none of its types shows.
 
 use rand_core::{TryCryptoRng, TryRng};
 use russh::keys::ssh_key;
@@ -48,8 +48,8 @@ mod tests {
         for kind in curves.into_iter().chain([NewKey::Ed25519, NewKey::Rsa { bits: 2048 }]) {
             let key = PrivateKey::generate(kind, "across", &mut rng).unwrap();
             let there = key.to_russh().unwrap();
-            let back = PublicKey::from_russh(there.public_key(), &Limits::default()).unwrap();
-            assert_eq!((&back, there.comment().to_string().as_str()), (key.public_key(), "across"));
+            assert_eq!(there.public_key().to_bytes().unwrap(), key.public_key().blob());
+            assert_eq!(there.comment().to_string(), "across");
         }
     }
 }

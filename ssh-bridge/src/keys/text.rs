@@ -1,39 +1,41 @@
 //! Text as people paste it: byte order marks, any line ends, indentation, lines that were joined, `\n` written out.
 
-use std::borrow::Cow;
-
 use base64ct::{Base64Unpadded, Encoding as _};
 use memchr::memmem::find;
 use zeroize::Zeroizing;
 
 use crate::keys::{Error, error::corrupt};
 
-/// What the bytes of a file say, without a byte order mark and with newlines where `\n` was written out.
-pub(crate) fn tidy(input: &[u8]) -> Cow<'_, [u8]> {
+/// The text again, if it has to be written anew to be read: UTF-16, or line ends that are written out.
+pub(crate) fn rewritten(input: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if let Some(rest) = input.strip_prefix(b"\xff\xfe") {
-        return Cow::Owned(from_utf16(rest, u16::from_le_bytes));
+        return Some(from_utf16(rest, u16::from_le_bytes));
     }
     if let Some(rest) = input.strip_prefix(b"\xfe\xff") {
-        return Cow::Owned(from_utf16(rest, u16::from_be_bytes));
+        return Some(from_utf16(rest, u16::from_be_bytes));
     }
-    let text = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
-    let text = text.trim_ascii();
-    if !text.contains(&b'\n') && find(text, br"\n").is_some() {
-        return Cow::Owned(written_out(text));
-    }
-    Cow::Borrowed(text)
+    let text = bare(input);
+    (!text.contains(&b'\n') && find(text, br"\n").is_some()).then(|| written_out(text))
 }
 
-fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Vec<u8> {
+/// The text without a byte order mark and what surrounds it.
+pub(crate) fn bare(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii()
+}
+
+fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Zeroizing<Vec<u8>> {
     let (units, _) = bytes.as_chunks::<2>();
-    let chars = char::decode_utf16(units.iter().map(|bytes| unit(*bytes)));
-    let text: String = chars.map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-    text.trim().as_bytes().to_vec()
+    // A unit becomes three bytes at most.
+    let mut text = Zeroizing::new(Vec::with_capacity(units.len().saturating_mul(3)));
+    for char in char::decode_utf16(units.iter().map(|bytes| unit(*bytes))) {
+        text.extend_from_slice(char.unwrap_or(char::REPLACEMENT_CHARACTER).encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    text
 }
 
 /// Escapes of JSON and of shells become what they stand for.
-fn written_out(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
+fn written_out(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text;
     while let [first, after @ ..] = rest {
         rest = after;

@@ -14,10 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 use tokio::net::UnixStream;
-use towline_ssh_bridge::{
-    Config, Credential, Secret,
-    keys::{Limits, PublicKey},
-};
+use towline_ssh_bridge::{Config, Credential, Secret, keys::PublicKey};
 
 use crate::operator::{DEADLINE, soon};
 
@@ -240,5 +237,5 @@ fn make_key(path: &Path, arguments: &[&str]) {
 }
 
 fn public_key(path: &Path) -> PublicKey {
-    PublicKey::decode(&fs::read(path).unwrap(), &Limits::default()).unwrap()
+    fs::read_to_string(path).unwrap().parse().unwrap()
 }

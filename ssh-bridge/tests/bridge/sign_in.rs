@@ -72,7 +72,7 @@ async fn a_server_that_has_had_enough_is_quoted() {
 
     match operator.failure().await {
         Error::Disconnected { code: 2, reason } => {
-            assert!(reason.contains("Too many authentication failures"), "{reason}")
+            assert!(reason.contains("Too many authentication failures"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
@@ -84,7 +84,7 @@ async fn each_kind_of_key_opens_the_door() {
         let server = Server::openssh(&["PasswordAuthentication no"]);
         let text = server.authorize(&[kind, &["-N", ""]].concat());
         let mut config = command(server.config(), "true", false);
-        config.credentials = vec![Credential::Key(opened(&text))];
+        config.credentials = vec![Credential::Key(opened(&text).into())];
         let mut operator = Operator::connect(server.dial(), config);
 
         assert_eq!(operator.ready().await.signed_in_with, ["publickey"], "{kind:?}");
@@ -249,7 +249,7 @@ async fn no_secret_shows_in_debug_output() {
     let server = Server::openssh(&[]);
     let mut config = server.config();
     config.credentials.push(Credential::KeyText(server.user_key().into()));
-    config.credentials.push(Credential::Key(opened(&server.user_key())));
+    config.credentials.push(Credential::Key(opened(&server.user_key()).into()));
 
     let shown = format!("{config:?}");
     assert!(!shown.contains(PASSWORD) && !shown.contains("PRIVATE KEY"), "{shown}");

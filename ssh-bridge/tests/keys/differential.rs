@@ -1,7 +1,7 @@
 //! ssh-key, as russh has it, over the same files: where both read a file, both read the same key.
 
 use russh::keys::{PublicKeyBase64 as _, decode_secret_key, parse_public_key_base64, ssh_key};
-use towline_ssh_bridge::keys::{Encryption, Format, KeyFile, Limits, PrivateKey, PublicKey};
+use towline_ssh_bridge::keys::{Encryption, Error, Format, KeyFile, Limits, PrivateKey, PublicKey};
 
 use crate::{
     tools::{Folder, PASSPHRASE, SMALL},
@@ -83,6 +83,10 @@ fn damaged_bodies_are_never_read_as_different_keys() {
                 }
             }
         }
-        assert!(only_theirs.is_empty(), "{only_theirs:?}");
+        // ssh-key does not compare the private number of an ECDSA key with its public half; this crate does.
+        let mismatch = |error: &Error| matches!(error, Error::Corrupt { what: "ECDSA key", .. });
+        let unexplained = only_theirs.iter().filter(|(_, _, error)| name == "ed25519" || !mismatch(error)).count();
+        // One change makes the number negative, which ssh-key reads as well.
+        assert!(unexplained <= usize::from(name == "ecdsa256"), "{only_theirs:?}");
     }
 }

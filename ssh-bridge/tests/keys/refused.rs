@@ -214,8 +214,7 @@ fn halves_that_do_not_fit_are_refused() {
     let body = |name: &str| {
         let text = String::from_utf8(folder.read(name)).unwrap();
         let base64: String = text.lines().filter(|line| !line.starts_with('-')).collect();
-        let bytes = <base64ct::Base64 as base64ct::Encoding>::decode_vec(&base64).unwrap();
-        bytes
+        <base64ct::Base64 as base64ct::Encoding>::decode_vec(&base64).unwrap()
     };
     let mut file = body("ed25519");
     let at = file.windows(mine.len()).position(|window| window == mine).unwrap();

@@ -4,7 +4,7 @@
 //! A stream is unfolded a piece at a time, when the piece before has been used: a few bytes that stand for gigabytes make
 //! this side hold no more than one piece, and [`Limits::max_inflation_ratio`] ends them.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 
 use bytes::{Buf, Bytes, BytesMut};
 use miniz_oxide::{
@@ -48,6 +48,8 @@ pub(super) enum Inflated {
 /// What the peer compresses.
 pub(super) struct Inflate {
     state: Box<InflateState>,
+    /// Where a piece is unfolded, before it is copied: a few bytes must not keep the room for many.
+    scratch: Vec<u8>,
     used_bytes: u64,
     made_bytes: u64,
     /// Without more input no more comes out.
@@ -57,14 +59,13 @@ pub(super) struct Inflate {
 impl Inflate {
     pub(super) fn new() -> Self {
         let state = InflateState::new_boxed(DataFormat::Zlib);
-        Self { state, used_bytes: 0, made_bytes: 0, is_drained: true }
+        Self { state, scratch: alloc::vec![0; PIECE_BYTES], used_bytes: 0, made_bytes: 0, is_drained: true }
     }
 
     /// Unfolds the front of `input`.
     pub(super) fn pull(&mut self, input: &mut Bytes, limits: &Limits) -> Result<Inflated, Error> {
         while !input.is_empty() || !self.is_drained {
-            let mut piece = BytesMut::zeroed(PIECE_BYTES);
-            let result = inflate(&mut self.state, input, &mut piece, MZFlush::None);
+            let result = inflate(&mut self.state, input, &mut self.scratch, MZFlush::None);
             input.advance(result.bytes_consumed.min(input.len()));
             self.used_bytes += wide(result.bytes_consumed);
             self.made_bytes += wide(result.bytes_written);
@@ -76,9 +77,9 @@ impl Inflate {
                 return Err(Error::LimitExceeded { what: "max_inflation_ratio", got, max });
             }
             if result.bytes_written > 0 {
-                piece.truncate(result.bytes_written);
                 // What the status says is said again once the output is used.
-                return Ok(Inflated::Piece(piece.freeze()));
+                let piece = self.scratch.get(..result.bytes_written).unwrap_or_default();
+                return Ok(Inflated::Piece(Bytes::copy_from_slice(piece)));
             }
             match result.status {
                 Ok(MZStatus::StreamEnd) => return Ok(Inflated::Ended),

@@ -373,9 +373,6 @@ fn is_small(length: usize, chunk_bytes: usize) -> bool {
 
 /// Whether an option can be agreed to at all: the first MCCP is ambiguous on the wire, the others are a feature.
 pub(super) fn can_be_kept(option: OptionCode) -> bool {
-    match option {
-        OptionCode::MCCP1 => false,
-        OptionCode::MCCP2 | OptionCode::MCCP3 => cfg!(feature = "mccp"),
-        _ => true,
-    }
+    let is_a_stream = matches!(option, OptionCode::MCCP2 | OptionCode::MCCP3);
+    option != OptionCode::MCCP1 && (cfg!(feature = "mccp") || !is_a_stream)
 }

@@ -47,6 +47,15 @@ impl Receiver {
         self.poll_plain()
     }
 
+    pub(super) fn next_is_urgent(&self) -> bool {
+        // Within a compressed stream no byte is a mark.
+        #[cfg(feature = "mccp")]
+        if self.compression.deflate.is_some() {
+            return false;
+        }
+        self.output.next_is_urgent()
+    }
+
     /// The next piece as it is; the one that starts compression is the last.
     fn poll_plain(&mut self) -> Option<Bytes> {
         if self.output.said_bytes == 0 && !self.slots.are_empty() {

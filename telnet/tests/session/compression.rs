@@ -215,3 +215,13 @@ fn a_stream_that_begins_while_we_ask_for_none_is_a_stream_all_the_same() {
     // The peer has agreed: from here on a start is a mistake.
     assert!(matches!(receive(&mut connection, START)[..], [Event::Faulty { .. }]));
 }
+
+#[test]
+fn a_mark_within_a_stream_is_not_urgent_and_arrives() {
+    let (mut near, mut far) = (client(), server());
+    settle(&mut near, &mut far);
+    near.interrupt();
+    assert!(!near.next_is_urgent());
+    let wire = transmit(&mut near);
+    assert!(matches!(receive(&mut far, &wire)[..], [Event::Command(_), Event::DataMark]));
+}

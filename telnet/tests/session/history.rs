@@ -62,6 +62,29 @@ fn the_shortest_subnegotiations_are_no_reason_to_panic() {
 }
 
 #[test]
+fn a_payload_of_any_length_of_any_option_is_an_event_or_a_fault_and_the_text_after_it_stays() {
+    let follows =
+        [OptionCode::START_TLS, OptionCode::MCCP1, OptionCode::MCCP2, OptionCode::MCCP3, OptionCode::TIMING_MARK];
+    for option in (0..=255u8).map(OptionCode).filter(|option| !follows.contains(option)) {
+        let mut connection = client();
+        turn_on(&mut connection, Side::Local, option);
+        for length in [4, 5, 8, 31, 32, 33, 63, 64, 65, 107, 108, 109, 255, 256, 1000] {
+            for filler in [0, 1, 2, 3, 5, 240, 255] {
+                let payload = Bytes::from(vec![filler; length]);
+                let input = [wire(&Subnegotiation::Other { option, payload }), b"x".to_vec()].concat();
+                let events = receive(&mut connection, &input);
+                assert!(
+                    matches!(events[..], [Event::Subnegotiation(_) | Event::Faulty { .. }, _]),
+                    "{option} {events:?}"
+                );
+                assert_eq!(data(&events), b"x");
+                transmit(&mut connection);
+            }
+        }
+    }
+}
+
+#[test]
 fn every_two_byte_command_may_be_the_first_thing_heard() {
     // CVE-2022-39028: IAC EC and IAC EL as the first bytes.
     for byte in 0..=255u8 {

@@ -4,12 +4,12 @@ use std::net::Ipv6Addr;
 
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use towline_cloud_api::{Endpoint, ErrorCode, FieldError, HostKey, Protocol, Secret, SignIn, UpdateEndpoint};
-use towline_ssh_bridge::keys::{Error as KeyError, Format, Limits, NewKey, PrivateKey, PublicKey};
+use towline_ssh_bridge::keys::{Error as KeyError, Format, NewKey, PrivateKey, PublicKey};
 
 use crate::{
     api::{Failure, wrong_name},
     store::audit::is_control,
-    terminal::{host_key, is_charset},
+    terminal::{host_key, is_charset, key_limits},
     vault::Field,
 };
 
@@ -166,11 +166,10 @@ fn host_keys(text: &str) -> Result<Vec<HostKey>, String> {
 }
 
 fn host_key_of(line: &str) -> Result<HostKey, String> {
-    let read = |text: &str| PublicKey::decode(text.as_bytes(), &Limits::default());
-    let key = read(line).or_else(|error| {
+    let key = line.parse::<PublicKey>().or_else(|error| {
         // A line of known_hosts has the host's name in front.
         let (_, rest) = line.split_once(char::is_whitespace).ok_or(error)?;
-        read(rest)
+        rest.parse()
     });
     // Without the comment, which says nothing about the host.
     let key = key.map(|key| key.with_comment(""));
@@ -226,7 +225,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 /// The public half of a private key; none if only its passphrase would show it.
 fn public_half(text: &str, passphrase: Option<&str>) -> Result<Option<String>, String> {
-    match PrivateKey::decode(text.as_bytes(), passphrase.map(str::as_bytes), &Limits::default()) {
+    match PrivateKey::decode(text.as_bytes(), passphrase.map(str::as_bytes), &key_limits()) {
         Ok(key) => Ok(Some(key.public_key().to_string())),
         // Whoever connects will be asked for it.
         Err(KeyError::NeedsPassphrase) => Ok(None),

@@ -12,7 +12,8 @@ export interface Loaded<T> {
   /** Why the last attempt failed. */
   problem: Problem | undefined;
   loading: boolean;
-  reload(): void;
+  /** Loads it again; resolves when what came is shown, and never fails. */
+  reload(): Promise<void>;
   /** Changes what is shown, for what is known without asking. */
   edit(change: (data: T) => T): void;
 }
@@ -37,15 +38,18 @@ export function useLoaded<T>(
     const mine = new AbortController();
     running.current = mine;
     setState((old) => (keepOld ? { ...old, loading: true } : { loading: true }));
-    latest.current(mine.signal).then(
-      (data) => mine.signal.aborted || setState({ data, loading: false }),
-      (error: unknown) =>
-        mine.signal.aborted || setState((old) => ({ ...old, problem: problemFrom(error), loading: false })),
+    return latest.current(mine.signal).then(
+      (data) => {
+        if (!mine.signal.aborted) setState({ data, loading: false });
+      },
+      (error: unknown) => {
+        if (!mine.signal.aborted) setState((old) => ({ ...old, problem: problemFrom(error), loading: false }));
+      },
     );
   }, []);
 
   useEffect(() => {
-    start(keep);
+    void start(keep);
     return () => running.current?.abort();
   }, inputs);
   useChanges((change) => change.event === "resync" && start(true));

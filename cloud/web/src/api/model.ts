@@ -85,8 +85,29 @@ export interface Endpoint {
   created_at: string;
   user?: string | null;
   public_key?: string | null;
-  host_key?: string | null;
-  host_key_fingerprint?: string | null;
+  /** What the server may have. */
+  host_keys?: HostKey[];
+  legacy_algorithms?: boolean;
+  telnet?: TelnetOptions | null;
+}
+
+export interface HostKey {
+  key: string;
+  fingerprint: string;
+}
+
+export type TelnetWhen = "negotiated" | "always" | "never";
+
+/** How keys and text are treated on a Telnet connection. */
+export interface TelnetOptions {
+  newline: "cr-nul" | "cr-lf" | "lf" | "raw";
+  backspace: "as-is" | "delete" | "control-h";
+  interrupt: "byte" | "process" | "break";
+  local_echo: TelnetWhen;
+  local_editing: TelnetWhen;
+  speak_first: boolean;
+  /** A name of the Encoding Standard. */
+  charset: string;
 }
 
 /** An endpoint as a form sends it; secrets go this way only. */
@@ -101,7 +122,19 @@ export interface EndpointWish {
   user?: string;
   private_key?: string;
   passphrase?: string;
-  host_key?: string;
+  generate_key?: boolean;
+  host_keys?: string;
+  legacy_algorithms?: boolean;
+  telnet?: TelnetOptions;
+}
+
+/** What is decided for all sessions of the cloud. */
+export interface Settings {
+  save_host_keys: boolean;
+  allow_telnet: boolean;
+  /** 0 for none. */
+  idle_limit_seconds: number;
+  total_limit_seconds: number;
 }
 
 export type TestStep = "device" | "target" | "protocol" | "sign-in";
@@ -112,6 +145,8 @@ export const TEST_STEPS: readonly TestStep[] = ["device", "target", "protocol", 
 export interface TestResult {
   passed: { step: TestStep; detail: string }[];
   problem?: Problem | null;
+  /** SSH: what the server showed. */
+  host_key?: HostKey | null;
 }
 
 export interface EnrolmentTicket {
@@ -148,7 +183,14 @@ export interface Operation {
 }
 
 export type SessionEnd =
-  "finished" | "operator-closed" | "target-closed" | "device-lost" | "operator-lost" | "revoked" | "cloud-stopped";
+  | "finished"
+  | "operator-closed"
+  | "target-closed"
+  | "device-lost"
+  | "operator-lost"
+  | "revoked"
+  | "cloud-stopped"
+  | "limit-reached";
 
 /** A connection that came about. */
 export interface Session {

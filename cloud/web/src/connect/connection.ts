@@ -26,6 +26,12 @@ export interface RoundTrip {
   deviceMillis: number | undefined;
 }
 
+export interface Limit {
+  kind: "idle" | "total";
+  /** By `Date.now()`. */
+  endsAt: number;
+}
+
 interface About {
   /** The cloud lets nothing through to the device. */
   viewOnly: boolean;
@@ -38,8 +44,12 @@ export interface Connection extends About {
   roundTrip: RoundTrip | undefined;
   /** No answer for some seconds. */
   unstable: boolean;
+  /** A limit of time that is near. */
+  limit: Limit | undefined;
   reconnect(): void;
   disconnect(): void;
+  /** Lets the limits of time begin anew. */
+  extend(): void;
   /** Stops the countdown. */
   stay(): void;
 }
@@ -47,8 +57,14 @@ export interface Connection extends About {
 /** What a viewer does with a line, and how it lets go of it. */
 export interface Viewer {
   attach(line: Line): () => void;
-  /** Words that are not about every connection. */
-  heard?(word: object): void;
+  /** Words that are not about every connection; with `true` one of them says that it stands, as when one comes back. */
+  heard?(word: object): boolean;
+  /** The session to come back to, if there is one. */
+  session?(): string | undefined;
+  /** The person ends it: what is to be said before the line is closed. */
+  leave?(line: Line): void;
+  /** It failed, as the cloud `told`, or in silence. With `true` another attempt is made at once. */
+  failed?(problem: Problem, told: boolean): boolean;
 }
 
 const PING_MS = 2000;
@@ -60,12 +76,14 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
   const [roundTrip, setRoundTrip] = useState<RoundTrip>();
   const [unstable, setUnstable] = useState(false);
   const [about, setAbout] = useState<About>({ viewOnly: viewOnlyWished, operation: undefined, target: undefined });
+  const [limit, setLimit] = useState<Limit>();
   const [attempt, setAttempt] = useState(0);
   const failures = useRef(0);
   const line = useRef<Line>(undefined);
   const endNow = useRef<(reason: Problem | undefined) => void>(undefined);
   const latest = useRef(viewer);
   latest.current = viewer;
+  const reconnect = () => setAttempt((count) => count + 1);
 
   useEffect(() => {
     let over = false;
@@ -78,6 +96,8 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
       over = true;
       stopPinging?.();
       setUnstable(false);
+      setLimit(undefined);
+      if (reason && latest.current.failed?.(reason, problem !== undefined)) return reconnect();
       const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
       setState({ at: "ended", problem: reason, again });
     };
@@ -88,28 +108,33 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
           return reached(word);
         case "pong":
           return pinger.heard(word);
+        case "countdown":
+          return setLimit(word.limit && { kind: word.limit, endsAt: Date.now() + word.seconds * 1000 });
         case "end":
           problem = word.problem;
           return;
         default:
-          latest.current.heard?.(word);
+          if (latest.current.heard?.(word)) stands();
       }
     };
     const reached = ({ phase, operation_id, view_only, target }: Phase) => {
       setAbout((old) => ({ viewOnly: view_only, operation: operation_id, target: target ?? old.target }));
       if (phase === "opening") setState({ at: "opening", target: target ?? "" });
       if (phase === "handshake") setState({ at: "handshake" });
-      if (phase === "connected") {
-        failures.current = 0;
-        setState({ at: "connected" });
-      }
+      if (phase === "connected") stands();
+    };
+    const stands = () => {
+      failures.current = 0;
+      setState({ at: "connected" });
     };
     const pinger = pings(setRoundTrip, setUnstable);
 
     setState({ at: "asking", since: Date.now() });
     setRoundTrip(undefined);
+    const session = latest.current.session?.();
     call<ConnectTicket>("POST", `/devices/${id(device)}/endpoints/${id(endpoint)}/tickets`, {
       view_only: viewOnlyWished,
+      ...(session === undefined ? {} : { session_id: session }),
     }).then(
       (ticket) => {
         if (over) return;
@@ -131,7 +156,6 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     };
   }, [device, endpoint, viewOnlyWished, attempt]);
 
-  const reconnect = () => setAttempt((count) => count + 1);
   useEffect(() => {
     if (state.at !== "ended" || state.again === undefined) return;
     const timer = setTimeout(() => {
@@ -152,10 +176,13 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     state,
     roundTrip,
     unstable,
+    limit,
     ...about,
     reconnect,
+    extend: () => line.current?.tell({ type: "extend" }),
     disconnect() {
       endNow.current?.(undefined);
+      if (line.current) latest.current.leave?.(line.current);
       line.current?.hangUp();
     },
     stay: () => setState((old) => (old.at === "ended" ? { ...old, again: undefined } : old)),

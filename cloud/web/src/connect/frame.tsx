@@ -5,13 +5,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import { call, id } from "../api/call.ts";
 import type { Device, Endpoint } from "../api/model.ts";
-import { ago } from "../moment.ts";
+import { ago, span } from "../moment.ts";
 import { Button, Link, Name, Status } from "../parts/button.tsx";
 import { Toasts } from "../parts/notice.tsx";
 import { plain } from "../plain.ts";
 import { text } from "../text/en.ts";
 import { say } from "../text/say.ts";
-import type { Connection, RoundTrip, State } from "./connection.ts";
+import type { Connection, Limit, RoundTrip, State } from "./connection.ts";
 import { FullScreenButton } from "./full-screen.tsx";
 
 const { screen: words } = text;
@@ -31,13 +31,22 @@ export function Frame(
     size: string | undefined;
     tools: ComponentChildren;
     children: ComponentChildren;
+    /** Between the bar and the stage. */
+    above?: ComponentChildren;
     below?: ComponentChildren;
+    /** What being connected means here, if there is more to say. */
+    connected?: string | undefined;
+    /** Whether Ctrl+Shift+Escape leads to the tool bar too: a chord that no device waits for. */
+    escapes?: boolean;
+    /** How it ended by itself, when nothing failed. */
+    finished?: string | undefined;
   },
 ) {
   const { device, endpoint, connection } = props;
   const frame = useRef<HTMLElement>(null);
   const [open, setOpen] = useState(false);
-  useToolBarChord(frame, () => setOpen(true));
+  useToolBarChord(frame, props.escapes === true, () => setOpen(true));
+  useVisibleHeight(frame);
   const live = connection.state.at === "connected";
   return (
     <main class={open ? "connect open" : "connect"} ref={frame}>
@@ -57,8 +66,12 @@ export function Frame(
             </span>
           </h1>
           <p class="state" role="status" aria-live="polite">
-            <Status kind={kindOf(connection)}>
-              {connection.unstable && live ? words.unstable : stateText(connection.state, device, endpoint)}
+            <Status kind={props.finished === undefined ? kindOf(connection) : "idle"}>
+              {live
+                ? connection.unstable
+                  ? words.unstable
+                  : (props.connected ?? words.connected)
+                : stateText(connection.state, device, endpoint)}
             </Status>
           </p>
           {live && props.size !== undefined && <span class="size">{props.size}</span>}
@@ -67,7 +80,7 @@ export function Frame(
           <Button kind="quiet" icon="menu" label={words.more} pressed={open} onClick={() => setOpen(!open)} />
         </div>
         <div class="tools">
-          {live && props.tools}
+          {props.tools}
           <FullScreenButton frame={frame} />
           {connection.state.at !== "ended" && (
             <Button icon="unplug" onClick={connection.disconnect}>
@@ -76,22 +89,26 @@ export function Frame(
           )}
         </div>
       </div>
+      <div class="strips">
+        {connection.limit && <LimitNear {...connection.limit} extend={connection.extend} />}
+        {props.above}
+      </div>
       <div class={live && !connection.unstable ? "stage" : "stage dim"}>
         {props.children}
-        {!live && <Curtain device={device} endpoint={endpoint} connection={connection} />}
+        {!live && <Curtain device={device} endpoint={endpoint} connection={connection} finished={props.finished} />}
       </div>
-      {live && props.below}
+      {props.below}
       <Toasts />
     </main>
   );
 }
 
 /** In a viewer all keys go to the device, but this chord: it leads to the tool bar. */
-function useToolBarChord(frame: { current: HTMLElement | null }, open: () => void): void {
+function useToolBarChord(frame: { current: HTMLElement | null }, escapes: boolean, open: () => void): void {
   useEffect(() => {
     const key = (event: KeyboardEvent) => {
-      if (!(event.ctrlKey && event.altKey && event.shiftKey) || !["Control", "Alt", "Shift"].includes(event.key))
-        return;
+      const modifiers = event.altKey && ["Control", "Alt", "Shift"].includes(event.key);
+      if (!(event.ctrlKey && event.shiftKey && (modifiers || (escapes && event.key === "Escape")))) return;
       event.preventDefault();
       event.stopPropagation();
       open();
@@ -102,7 +119,43 @@ function useToolBarChord(frame: { current: HTMLElement | null }, open: () => voi
     };
     addEventListener("keydown", key, true);
     return () => removeEventListener("keydown", key, true);
+  }, [escapes]);
+}
+
+/** A keyboard on glass covers a part of the window: what is below it is of no use. */
+function useVisibleHeight(frame: { current: HTMLElement | null }): void {
+  useEffect(() => {
+    const visible = visualViewport;
+    if (!visible) return;
+    const follow = () => {
+      // Zoomed in by fingers: then the part that is seen is not the window.
+      if (frame.current && visible.scale === 1)
+        frame.current.style.inset = `${visible.offsetTop}px 0 ${Math.max(0, innerHeight - visible.offsetTop - visible.height)}px`;
+    };
+    visible.addEventListener("resize", follow);
+    visible.addEventListener("scroll", follow);
+    return () => {
+      visible.removeEventListener("resize", follow);
+      visible.removeEventListener("scroll", follow);
+    };
   }, []);
+}
+
+function LimitNear({ kind, endsAt, extend }: Limit & { extend: () => void }) {
+  const left = () => Math.max(0, Math.ceil((endsAt - Date.now()) / 1000));
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    setSeconds(left());
+    const timer = setInterval(() => setSeconds(left()), 1000);
+    return () => clearInterval(timer);
+  }, [endsAt]);
+  return (
+    <div class="strip-note warn">
+      <p role="alert">{words.limitNear[kind]}</p>
+      <b role="timer">{span(seconds * 1000)}</b>
+      <Button onClick={extend}>{words.extend}</Button>
+    </div>
+  );
 }
 
 function kindOf({ state, unstable }: Connection): "ok" | "warn" | "bad" | "busy" | "idle" {
@@ -138,9 +191,10 @@ function Badge({ millis, deviceMillis }: RoundTrip) {
 }
 
 /** Over the last picture: what is being waited for, or why it ended and what can be done. */
-function Curtain({ device, endpoint, connection }: Place & { connection: Connection }) {
-  const { state } = connection;
-  if (state.at === "ended") return <Ended {...{ device, endpoint, connection, state }} />;
+function Curtain(props: Place & { connection: Connection; finished: string | undefined }) {
+  const { device, endpoint } = props;
+  const { state } = props.connection;
+  if (state.at === "ended") return <Ended {...props} state={state} />;
   return (
     <div class="curtain">
       <div class="waiting" aria-hidden="true" />
@@ -159,7 +213,9 @@ function Patience({ device, since }: { device: Device; since: number }) {
   return late ? <p class="soft">{words.noAnswerYet(plain(device.name), seen(device))}</p> : null;
 }
 
-function Ended(props: Place & { connection: Connection; state: Extract<State, { at: "ended" }> }) {
+function Ended(
+  props: Place & { connection: Connection; finished: string | undefined; state: Extract<State, { at: "ended" }> },
+) {
   const { device, endpoint, connection, state } = props;
   const [now, setNow] = useState(device);
   const { problem } = state;
@@ -177,9 +233,9 @@ function Ended(props: Place & { connection: Connection; state: Extract<State, { 
   };
   return (
     <div class="curtain ended">
-      <div class="card" role="alert">
-        <p class="title">{problem ? say(problem, around) : words.byYou}</p>
-        {problem && <p class="soft mono">{problem.code}</p>}
+      <div class={problem?.code === "host-key-changed" ? "card alarm" : "card"} role="alert">
+        <p class="title">{props.finished ?? (problem ? say(problem, around) : words.byYou)}</p>
+        {problem && props.finished === undefined && <p class="soft mono">{problem.code}</p>}
         {state.again !== undefined && (
           <p class="countdown">
             {words.reconnecting(state.again)}{" "}
@@ -198,7 +254,7 @@ function Ended(props: Place & { connection: Connection; state: Extract<State, { 
               {words.openOperation}
             </Link>
           )}
-          {aboutEndpoint && mayEdit && (
+          {aboutEndpoint && mayEdit && props.finished === undefined && (
             <Link
               button
               to={{

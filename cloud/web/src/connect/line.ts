@@ -20,6 +20,13 @@ export interface Pong {
   device_ms?: number;
 }
 
+/** A limit of time is near; without a limit it is no longer. */
+export interface Countdown {
+  type: "countdown";
+  limit?: "idle" | "total";
+  seconds: number;
+}
+
 /** The last before the close: what happened. */
 export interface End {
   type: "end";
@@ -27,7 +34,7 @@ export interface End {
 }
 
 /** What the cloud says on every connection; what it says on some only is not among these. */
-export type Word = Phase | Pong | End;
+export type Word = Phase | Pong | Countdown | End;
 
 /** A WebSocket as a viewer sees it: only the protocol's bytes. Plain, because noVNC looks for these names on it. */
 export interface Channel {

@@ -14,6 +14,8 @@ declare module "@novnc/novnc" {
     constructor(target: HTMLElement, channel: Channel, options?: { shared?: boolean });
     viewOnly: boolean;
     scaleViewport: boolean;
+    clipViewport: boolean;
+    dragViewport: boolean;
     resizeSession: boolean;
     qualityLevel: number;
     compressionLevel: number;

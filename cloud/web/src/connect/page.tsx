@@ -23,6 +23,8 @@ export interface ViewerProps {
 /** One viewer for each protocol that has one, loaded when it is wanted. */
 const VIEWERS: Partial<Record<Protocol, () => Promise<FunctionComponent<ViewerProps>>>> = {
   VNC: () => import("./screen.tsx").then(({ Screen }) => Screen),
+  SSH: () => import("./terminal.tsx").then(({ Terminal }) => Terminal),
+  TELNET: () => import("./terminal.tsx").then(({ Terminal }) => Terminal),
 };
 
 const { screen: words } = text;

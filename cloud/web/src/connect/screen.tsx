@@ -13,6 +13,7 @@ import { go, route, SCALES, type Scale } from "../router.ts";
 import { text } from "../text/en.ts";
 import { ClipboardTool, useClipboard } from "./clipboard.tsx";
 import { useConnection } from "./connection.ts";
+import { download } from "./download.ts";
 import { Frame } from "./frame.tsx";
 import { KeyBar, useHeldKeys } from "./key-bar.tsx";
 import { KeysTool } from "./keys-tool.tsx";
@@ -36,6 +37,8 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
   const [size, setSize] = useState<string>();
   const [watching, setWatching] = useState(view);
   const [quality, setQuality] = useState<Quality>("auto");
+  const [dragging, setDragging] = useState(false);
+  const mayDrag = scale === "actual" && matchMedia("(pointer: coarse)").matches;
   const clipboard = useClipboard(rfb);
   const held = useHeldKeys(rfb);
 
@@ -78,7 +81,10 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
     if (!rfb) return;
     rfb.scaleViewport = scale !== "actual";
     rfb.resizeSession = scale === "resize";
-  }, [rfb, scale]);
+    // Fingers have no scroll bars: they move the picture itself, while they are said to.
+    rfb.clipViewport = mayDrag;
+    rfb.dragViewport = mayDrag && dragging;
+  }, [rfb, scale, mayDrag, dragging]);
   useEffect(() => {
     if (rfb) rfb.viewOnly = watching || forced;
   }, [rfb, watching, forced]);
@@ -88,7 +94,7 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
   useWakeLock(rfb !== undefined);
 
   const mayType = rfb !== undefined && !watching && !forced;
-  const tools = rfb && (
+  const tools = rfb && connection.state.at === "connected" && (
     <>
       <Choice
         label={words.scale.title}
@@ -98,6 +104,7 @@ export function Screen({ device, endpoint, view, scale }: ViewerProps) {
           if (route.value.page === "connect") go({ ...route.value, scale: now }, true);
         }}
       />
+      {mayDrag && <Button icon="move" label={words.drag} pressed={dragging} onClick={() => setDragging(!dragging)} />}
       {mayType && <KeysTool rfb={rfb} held={held} />}
       {mayType && <ClipboardTool clipboard={clipboard} />}
       {forced ? (
@@ -161,14 +168,7 @@ function useWakeLock(on: boolean): void {
 }
 
 function shoot(rfb: RFB, name: string): void {
-  rfb.toBlob((blob) => {
-    if (!blob) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `${name.replace(/[^\p{L}\p{N}_-]+/gu, "-")} ${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.png`;
-    link.click();
-    URL.revokeObjectURL(link.href);
-  }, "image/png");
+  rfb.toBlob((blob) => blob && download(name, "png", blob), "image/png");
 }
 
 /** Said once, to who has never been here. */

@@ -29,7 +29,7 @@ export function AuditPage() {
   const [verdict, setVerdict] = useState<AuditVerdict>();
   const { busy, problem, run } = useAction();
 
-  if (me.value?.permissions.includes("user-admin") !== true) return <Notice kind="info">{words.needs}</Notice>;
+  if (me.value?.permissions.includes("user-admin") !== true) return <NotAllowed />;
   const loadMore = () => {
     setMore(true);
     void load(loaded.data?.next ?? undefined)
@@ -99,6 +99,17 @@ export function AuditPage() {
   );
 }
 
+function NotAllowed() {
+  return (
+    <>
+      <div class="heading">
+        <Heading title={words.title}>{words.title}</Heading>
+      </div>
+      <Notice kind="info">{words.needs}</Notice>
+    </>
+  );
+}
+
 function matches(record: AuditRecord, wanted: string): boolean {
   const all =
     `${record.actor} ${record.source} ${record.action} ${record.object} ${record.outcome} ${record.detail ?? ""}`.toLowerCase();
@@ -134,8 +145,8 @@ function RecordTable({ records }: { records: readonly AuditRecord[] }) {
           head: words.outcome,
           cell: (record) => <Status kind={record.outcome === "ok" ? "ok" : "bad"}>{plain(record.outcome)}</Status>,
         },
-        { head: words.object, kind: "mono", cell: (record) => plain(record.object) },
-        { head: words.detail, cell: (record) => plain(record.detail ?? "") },
+        { head: words.object, kind: "long", cell: (record) => <span class="mono">{plain(record.object)}</span> },
+        { head: words.detail, kind: "long", cell: (record) => plain(record.detail ?? "") },
         { head: words.source, kind: "mono", cell: (record) => plain(record.source) },
       ]}
     />

@@ -37,7 +37,7 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
   useChanges((change) => {
     if (change.event !== "device") return;
     const known = loaded.data?.items.some((device) => device.id === change.device_id);
-    if (!known) return loaded.reload();
+    if (!known) return void loaded.reload();
     // Its name or its being there may have changed too: that is what the device itself says.
     void call<Device>("GET", `/devices/${id(change.device_id)}`).then(
       (device) =>
@@ -82,31 +82,35 @@ export function DevicesPage({ q, status, add }: { q: string; status: Wanted; add
         {adding}
       </div>
       {loaded.data?.items.some(({ name }) => name === DEMO) && <FirstSteps />}
-      <Shown loaded={loaded}>
-        {({ items, next }) => {
-          const rows = items.filter((device) => status === "all" || device.online === (status === "online"));
-          if (rows.length > 0) {
+      {loaded.problem?.code === "forbidden" ? (
+        <Empty title={words.empty} says={words.emptyAsk} />
+      ) : (
+        <Shown loaded={loaded}>
+          {({ items, next }) => {
+            const rows = items.filter((device) => status === "all" || device.online === (status === "online"));
+            if (rows.length > 0) {
+              return (
+                <>
+                  <DeviceTable devices={rows} />
+                  <More next={next} loading={more} onMore={loadMore} />
+                </>
+              );
+            }
+            if (q !== "" || status !== "all") {
+              return (
+                <Empty title={words.foundNone}>
+                  <Button onClick={() => go(DEVICES, true)}>{text.common.clearFilter}</Button>
+                </Empty>
+              );
+            }
             return (
-              <>
-                <DeviceTable devices={rows} />
-                <More next={next} loading={more} onMore={loadMore} />
-              </>
-            );
-          }
-          if (q !== "" || status !== "all") {
-            return (
-              <Empty title={words.foundNone}>
-                <Button onClick={() => go(DEVICES, true)}>{text.common.clearFilter}</Button>
+              <Empty title={words.empty} says={mayEnrol ? words.emptySays : words.emptyAsk}>
+                {adding}
               </Empty>
             );
-          }
-          return (
-            <Empty title={words.empty} says={mayEnrol ? words.emptySays : words.emptyAsk}>
-              {adding}
-            </Empty>
-          );
-        }}
-      </Shown>
+          }}
+        </Shown>
+      )}
       {add && mayEnrol && <EnrolDialog onClose={() => show({ add: false })} />}
     </>
   );

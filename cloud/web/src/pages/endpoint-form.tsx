@@ -6,17 +6,19 @@ import { call, id } from "../api/call.ts";
 import type { Device, Endpoint, Protocol } from "../api/model.ts";
 import { Button } from "../parts/button.tsx";
 import { Dialog, useAction } from "../parts/dialog.tsx";
-import { Check, Choice, faultOf, Input, Select, TextArea } from "../parts/field.tsx";
+import { Check, Choice, faultOf, Input, Select } from "../parts/field.tsx";
 import { Notice } from "../parts/notice.tsx";
-import { plain } from "../plain.ts";
+import { address, plain } from "../plain.ts";
 import type { EndpointDialog } from "../router.ts";
 import { text } from "../text/en.ts";
 import { say } from "../text/say.ts";
-import { blank, draftOf, SIGN_INS, wish, withProtocol, type Draft } from "./endpoint-draft.ts";
+import { blank, copyOf, draftOf, SIGN_INS, wish, withProtocol, type Draft } from "./endpoint-draft.ts";
+import { KeyFields, PublicKey, ServerFields, withLine } from "./endpoint-ssh.tsx";
+import { TelnetFields } from "./endpoint-telnet.tsx";
 import { TestSteps, useTest } from "./endpoint-test.tsx";
 
 const { endpointForm: words } = text;
-const FIELDS = ["name", "host", "port", "password", "user", "private_key", "passphrase", "host_key"];
+const FIELDS = ["name", "host", "port", "password", "user", "private_key", "passphrase", "host_keys", "telnet"];
 
 export function EndpointForm(props: {
   device: Device;
@@ -31,10 +33,12 @@ export function EndpointForm(props: {
   const edited = dialog.kind === "edit" ? source : undefined;
   const [draft, setDraft] = useState<Draft>(() => {
     if (edited) return draftOf(edited);
-    if (source) return { ...draftOf(source), name: `${source.name} 2` };
+    if (source) return copyOf(source);
     return blank((dialog.kind === "new" ? dialog.protocol : undefined) ?? props.protocols[0] ?? "VNC");
   });
   const { busy, problem, run } = useAction();
+  // The public half of a pair that was just made: now is the time to take it to the target.
+  const [made, setMade] = useState<Endpoint>();
   const test = useTest();
   const form = useRef<HTMLFormElement>(null);
 
@@ -46,13 +50,39 @@ export function EndpointForm(props: {
       const saved = edited
         ? await call<Endpoint>("PATCH", `${path}/endpoints/${id(edited.id)}`, changes)
         : await call<Endpoint>("POST", `${path}/endpoints`, { protocol, ...changes });
-      props.onSaved(saved);
+      if (changes.generate_key && saved.public_key) setMade(saved);
+      else props.onSaved(saved);
     });
   };
   const runTest = () => {
     if (!form.current?.reportValidity()) return;
     test.start(device, wish(draft), source?.id);
   };
+  const keep = (key: string) => {
+    const kept = { ...draft, hostKeys: withLine(draft.hostKeys, key) };
+    setDraft(kept);
+    test.start(device, wish(kept), source?.id);
+  };
+  if (made?.public_key) {
+    const done = () => props.onSaved(made);
+    return (
+      <Dialog key="made" title={words.made} onClose={done} wide>
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            done();
+          }}
+        >
+          <PublicKey line={made.public_key} user={made.user ?? ""} />
+          <footer>
+            <Button kind="primary" submit autoFocus>
+              {words.done}
+            </Button>
+          </footer>
+        </form>
+      </Dialog>
+    );
+  }
   if (dialog.kind === "edit" && !edited) {
     return (
       <Dialog title={words.edit("")} onClose={props.onClose}>
@@ -77,15 +107,14 @@ export function EndpointForm(props: {
             onChange={(protocol) => setDraft(withProtocol(draft, protocol))}
           />
         )}
-        <Fields
-          draft={draft}
-          setDraft={setDraft}
-          saved={edited?.has_password === true}
-          fault={(field) => faultOf(problem, field)}
-        />
+        <Fields draft={draft} setDraft={setDraft} edited={edited} fault={(field) => faultOf(problem, field)} />
         {elsewhere && <Notice kind="bad">{say(problem)}</Notice>}
         {test.state !== undefined && (
-          <TestSteps state={test.state} around={{ device: device.name, target: `${draft.host}:${draft.port}` }} />
+          <TestSteps
+            state={test.state}
+            around={{ device: device.name, target: address(draft.host, Number(draft.port)) }}
+            onKeep={keep}
+          />
         )}
         <footer>
           {draft.protocol !== "PASSTHROUGH" && (
@@ -107,10 +136,11 @@ export function EndpointForm(props: {
 function Fields(props: {
   draft: Draft;
   setDraft: (draft: Draft) => void;
-  saved: boolean;
+  edited: Endpoint | undefined;
   fault: (field: string) => string | undefined;
 }) {
-  const { draft, setDraft, saved, fault } = props;
+  const { draft, setDraft, edited, fault } = props;
+  const saved = edited?.has_password === true;
   const set = (change: Partial<Draft>) => setDraft({ ...draft, ...change });
   const kept = saved ? { hint: words.secretSaved } : {};
   const signIns = SIGN_INS[draft.protocol];
@@ -157,13 +187,7 @@ function Fields(props: {
         />
       )}
       {draft.protocol === "SSH" && (
-        <Input
-          label={words.user}
-          fault={fault("user")}
-          value={draft.user}
-          onInput={(user) => set({ user })}
-          required={draft.signIn !== "ask"}
-        />
+        <Input label={words.user} fault={fault("user")} value={draft.user} onInput={(user) => set({ user })} required />
       )}
       {draft.signIn === "password" && (
         <Input
@@ -177,60 +201,12 @@ function Fields(props: {
           hint={draft.protocol === "VNC" && !saved ? words.passwordVnc : kept.hint}
         />
       )}
-      {draft.signIn === "key-pair" && <KeyFields draft={draft} set={set} saved={saved} fault={fault} />}
-      {draft.protocol === "SSH" && (
-        <TextArea
-          label={words.hostKey}
-          optional
-          hint={words.hostKeyHint}
-          fault={fault("host_key")}
-          rows={2}
-          mono
-          value={draft.hostKey}
-          onInput={(hostKey) => set({ hostKey })}
-        />
-      )}
+      {draft.signIn === "key-pair" && <KeyFields {...{ draft, set, fault, edited }} />}
+      {draft.protocol === "SSH" && <ServerFields {...{ draft, set, fault }} />}
+      {draft.protocol === "TELNET" && <TelnetFields draft={draft} set={set} />}
       {draft.protocol === "VNC" && (
         <Check label={words.viewOnly} checked={draft.viewOnly} onChange={(viewOnly) => set({ viewOnly })} />
       )}
-    </>
-  );
-}
-
-function KeyFields(props: {
-  draft: Draft;
-  set: (change: Partial<Draft>) => void;
-  saved: boolean;
-  fault: (field: string) => string | undefined;
-}) {
-  const { draft, set, saved, fault } = props;
-  return (
-    <>
-      <TextArea
-        label={words.privateKey}
-        hint={saved ? words.secretSaved : words.privateKeyHint}
-        fault={fault("private_key")}
-        rows={4}
-        mono
-        value={draft.privateKey}
-        onInput={(privateKey) => set({ privateKey })}
-      />
-      <label class="button file">
-        {words.chooseFile}
-        <input
-          type="file"
-          onChange={(event) => void event.currentTarget.files?.[0]?.text().then((privateKey) => set({ privateKey }))}
-        />
-      </label>
-      <Input
-        label={words.passphrase}
-        type="password"
-        autoComplete="new-password"
-        optional
-        fault={fault("passphrase")}
-        value={draft.passphrase}
-        onInput={(passphrase) => set({ passphrase })}
-      />
     </>
   );
 }

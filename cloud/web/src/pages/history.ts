@@ -5,7 +5,7 @@ import type { Operation, OperationStatus, Page, Session } from "../api/model.ts"
 import { between, span } from "../moment.ts";
 import { csv, plain } from "../plain.ts";
 import { text } from "../text/en.ts";
-import { say } from "../text/say.ts";
+import { say, sentence } from "../text/say.ts";
 
 export interface Entry {
   operation: Operation;
@@ -95,7 +95,7 @@ export function duration({ session }: Entry, now: number): number | undefined {
 
 /** Why it ended or did not come about. */
 export function reason({ operation, session }: Entry, device: string): string {
-  if (session?.end_detail) return plain(session.end_detail);
+  if (session?.end_detail) return sentence(plain(session.end_detail));
   if (session?.end) return text.ended[session.end];
   if (operation.status !== "FAILED") return "";
   if (operation.failure === "device-offline") return text.control.wasOffline(plain(device));

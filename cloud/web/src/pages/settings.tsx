@@ -7,6 +7,7 @@ import { Tabs } from "../parts/tabs.tsx";
 import { SECTIONS, type Section } from "../router.ts";
 import { text } from "../text/en.ts";
 import { Account } from "./settings/account.tsx";
+import { Connections } from "./settings/connections.tsx";
 import { DeviceGroups } from "./settings/device-groups.tsx";
 import { Grants } from "./settings/grants.tsx";
 import { UserGroups } from "./settings/user-groups.tsx";
@@ -19,6 +20,7 @@ const PARTS: Record<Section, () => preact.JSX.Element> = {
   "user-groups": UserGroups,
   "device-groups": DeviceGroups,
   permissions: Grants,
+  connections: Connections,
 };
 
 export function SettingsPage({ section }: { section: Section }) {

@@ -38,21 +38,25 @@ export function Dialog(props: { title: string; onClose: () => void; wide?: boole
   );
 }
 
-/** Runs something that may fail, once at a time. */
+/** Runs something that may fail, once at a time; resolves when it is over, and never fails itself. */
 export function useAction(): {
   busy: boolean;
   problem: Problem | undefined;
-  run: (action: () => Promise<void>) => void;
+  run: (action: () => Promise<void>) => Promise<void>;
 } {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem>();
-  const run = (action: () => Promise<void>) => {
+  const run = async (action: () => Promise<void>) => {
     if (busy) return;
     setBusy(true);
     setProblem(undefined);
-    action()
-      .catch((error: unknown) => setProblem(problemFrom(error)))
-      .finally(() => setBusy(false));
+    try {
+      await action();
+    } catch (error) {
+      setProblem(problemFrom(error));
+    } finally {
+      setBusy(false);
+    }
   };
   return { busy, problem, run };
 }

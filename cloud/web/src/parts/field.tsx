@@ -1,7 +1,7 @@
 // Fields of forms: a label, a hint, and what is wrong.
 
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 
 import type { Problem } from "../api/model.ts";
 import { plain } from "../plain.ts";
@@ -73,6 +73,7 @@ export interface InputProps extends Around {
   maxLength?: number | undefined;
   min?: number | undefined;
   max?: number | undefined;
+  step?: "any" | undefined;
   placeholder?: string | undefined;
   pattern?: string | undefined;
   numeric?: boolean | undefined;
@@ -157,20 +158,25 @@ export function Select<T extends string>(
   );
 }
 
+/** What was ticked shows at once, and falls back if `onChange` comes to nothing. */
 export function Check(props: {
   label: string;
   checked: boolean;
-  onChange: (checked: boolean) => void;
-  disabled?: boolean;
+  onChange: (checked: boolean) => void | Promise<void>;
   hiddenLabel?: boolean;
 }) {
+  const [wished, setWished] = useState<boolean>();
+  const change = async (checked: boolean) => {
+    setWished(checked);
+    await props.onChange(checked);
+    setWished(undefined);
+  };
   return (
     <label class="check">
       <input
         type="checkbox"
-        checked={props.checked}
-        disabled={props.disabled}
-        onChange={(event) => props.onChange(event.currentTarget.checked)}
+        checked={wished ?? props.checked}
+        onChange={(event) => void change(event.currentTarget.checked)}
       />
       <span class={props.hiddenLabel ? "hidden" : undefined}>{props.label}</span>
     </label>

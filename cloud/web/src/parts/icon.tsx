@@ -5,6 +5,7 @@ const PATHS = {
   search: "M7 11.5a4.5 4.5 0 1 1 0-9 4.5 4.5 0 0 1 0 9zM10.4 10.4 14 14",
   more: "M8 3.2v.1M8 8v.1M8 12.8v.1",
   down: "m4 6 4 4 4-4",
+  up: "m4 10 4-4 4 4",
   back: "M13 8H3m4-4L3 8l4 4",
   copy: "M5.5 5.5v-3h8v8h-3m-8-5h8v8h-8z",
   check: "m3 8.5 3.2 3.2L13 4.8",
@@ -21,9 +22,9 @@ const PATHS = {
   clipboard: "M5 3.5H3.5v10h9v-10H11M5.5 2h5v3h-5z",
   camera: "M2 5h3l1-1.8h4L11 5h3v8H2zM8 11a2.2 2.2 0 1 0 0-4.4A2.2 2.2 0 0 0 8 11z",
   full: "M2.5 6v-3.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
+  move: "M8 1.5v13M1.5 8h13M6 3.5l2-2 2 2M6 12.5l2 2 2-2M3.5 6l-2 2 2 2M12.5 6l2 2-2 2",
   menu: "M2 4h12M2 8h12M2 12h12",
-  unplug:
-    "M3 13 5.5 10.500M13 3l-2.500 2.500M5 7l4 4-1.500 1.500a2.800 2.800 0 0 1-4-4zM11 9 7 5l1.500-1.500a2.800 2.800 0 0 1 4 4z",
+  unplug: "M3 13 5.5 10.5M13 3l-2.5 2.5M5 7l4 4-1.5 1.5a2.8 2.8 0 0 1-4-4zM11 9 7 5l1.5-1.5a2.8 2.8 0 0 1 4 4z",
 } as const;
 
 export type IconName = keyof typeof PATHS;

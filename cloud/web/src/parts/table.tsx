@@ -9,8 +9,11 @@ export interface Column<T> {
   /** Also what stands before the cell on a narrow screen. */
   head: string;
   cell: (item: T) => ComponentChildren;
-  /** `name`: first and heaviest; `end`: buttons at the end; `number`: figures under each other; `tick`: a narrow column of checks. */
-  kind?: "name" | "end" | "number" | "mono" | "tick" | undefined;
+  /**
+   * `name`: heaviest; `end`: buttons at the end; `number`: figures under each other; `mono`: ids and addresses; `tick`: a
+   * narrow column of checks; `long`: broken anywhere rather than pushing the others out.
+   */
+  kind?: "name" | "end" | "number" | "mono" | "tick" | "long" | undefined;
 }
 
 export function Table<T>(props: {

@@ -5,6 +5,7 @@ import { device } from "./device.ts";
 import { people } from "./people.ts";
 import { reasons } from "./reasons.ts";
 import { screen } from "./screen.ts";
+import { terminal } from "./terminal.ts";
 
 const protocol: Record<Protocol, string> = { VNC: "VNC", SSH: "SSH", TELNET: "Telnet", PASSTHROUGH: "Passthrough" };
 
@@ -39,13 +40,14 @@ const status: Record<OperationStatus, string> = {
 };
 
 const ended: Record<SessionEnd, string> = {
-  finished: "Both sides were done",
-  "operator-closed": "Disconnected by the operator",
-  "target-closed": "Closed by the target",
-  "device-lost": "The connection to the device was lost",
-  "operator-lost": "The connection to the operator was lost",
-  revoked: "Ended by the cloud",
-  "cloud-stopped": "The cloud stopped",
+  finished: "Both sides were done.",
+  "operator-closed": "Disconnected by the operator.",
+  "target-closed": "Closed by the target.",
+  "device-lost": "The connection to the device was lost.",
+  "operator-lost": "The connection to the operator was lost.",
+  revoked: "Ended by the cloud.",
+  "cloud-stopped": "The cloud stopped.",
+  "limit-reached": "A limit of time was reached.",
 };
 
 const testStep: Record<TestStep, string> = {
@@ -77,6 +79,7 @@ export const text = {
   reasons,
   people,
   screen,
+  terminal,
 
   common: {
     add: "Add",
@@ -126,7 +129,9 @@ export const text = {
     ["n", "Add an endpoint or a device"],
     ["g d", "Go to the devices"],
     ["?", "This list"],
-    ["Ctrl+Alt+Shift", "In a screen: leave it for the tool bar"],
+    ["Ctrl+Alt+Shift", "In a screen or terminal: leave it for the tool bar"],
+    ["Ctrl+Shift+C V F", "In a terminal: copy, paste, find"],
+    ["Ctrl + − 0", "In a terminal: larger, smaller, usual text"],
   ] as readonly (readonly [string, string])[],
 
   login: {

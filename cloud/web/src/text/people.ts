@@ -8,9 +8,24 @@ export const people = {
     "user-groups": "User groups",
     "device-groups": "Device groups",
     permissions: "Permissions",
+    connections: "Connections",
   },
   sectionList: "Parts of the settings",
   adminOnly: "For this you need the permission “User administration”.",
+
+  connections: {
+    says: "These hold for all devices and everybody.",
+    saveHostKeys: "Trust an SSH server at its first connection, and keep its host key with the endpoint",
+    saveHostKeysSays:
+      "Otherwise whoever connects first is asked to compare the fingerprint. A key that has changed always stops the connection.",
+    allowTelnet: "Allow Telnet",
+    allowTelnetSays: "Telnet is not encrypted between the device and the target.",
+    idle: "End a session without a key or a click after",
+    total: "End every session after",
+    minutes: "In minutes; 0 for never",
+    save: "Save",
+    saved: "Saved. New sessions follow it.",
+  },
 
   password: {
     title: "Password",

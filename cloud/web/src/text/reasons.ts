@@ -26,8 +26,16 @@ export const reasons = {
   "target-closed": (target: string) => `${target} broke the connection.`,
   "target-protocol": (target: string) =>
     `${target} speaks something else. Does the endpoint have the right protocol and port?`,
-  "target-sign-in": (target: string) => `${target} refused the sign-in. Correct the endpoint’s password.`,
+  "target-sign-in": (target: string) => `${target} refused the sign-in. Correct the endpoint’s user, password or key.`,
   "target-unsupported": (target: string) => `${target} asks for something that the cloud cannot do.`,
+  "host-key-unknown": (target: string) =>
+    `The host key of ${target} is not known and was not accepted. Compare its fingerprint with the server’s, then connect again and trust it.`,
+  "host-key-changed": (target: string) =>
+    `${target} shows another host key than the one that is kept with the endpoint, so nothing was sent to it. Ask whoever runs it; only if it was set up anew, replace the key in the endpoint.`,
+  "protocol-forbidden": () =>
+    "This protocol is switched off here. Use SSH, or ask an administrator to allow it in the settings.",
+  "session-limit": () =>
+    "This session has reached a limit of time. Connect again; an administrator can change the limits.",
   "policy-denied": (device: string, target: string) =>
     `The policy of ${device} does not allow ${target}. Add it to allow.toml on the device.`,
   forbidden: (permission: string) => `You need “${permission}” for this. Ask an administrator.`,

@@ -33,6 +33,13 @@ export function say(problem: Problem, around: Around = {}): string {
     case "target-sign-in":
     case "target-unsupported":
       return around.target === undefined ? inItsOwnWords(problem) : withDetail(reasons[problem.code](target), detail);
+    case "host-key-unknown":
+      return withDetail(reasons["host-key-unknown"](target), detail);
+    case "host-key-changed":
+      // Both fingerprints stand in the detail.
+      return detail === ""
+        ? reasons["host-key-changed"](target)
+        : `${reasons["host-key-changed"](target)} ${sentence(detail)}`;
     case "target-unreachable":
     case "dns-failed":
     case "policy-denied":
@@ -48,6 +55,8 @@ export function say(problem: Problem, around: Around = {}): string {
     case "rate-limited":
     case "cloud-unreachable":
     case "session-lost":
+    case "session-limit":
+    case "protocol-forbidden":
     case "shutting-down":
     case "overloaded":
     case "unknown-endpoint":

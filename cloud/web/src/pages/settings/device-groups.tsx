@@ -72,7 +72,7 @@ export function DeviceGroups() {
           onClose={close}
           onName={async (name) => {
             await call("POST", "/device-groups", { name });
-            loaded.reload();
+            await loaded.reload();
           }}
         />
       )}
@@ -85,7 +85,7 @@ export function DeviceGroups() {
           onClose={close}
           onConfirm={async () => {
             await call("DELETE", `/device-groups/${id(asked.group.id)}`);
-            loaded.reload();
+            await loaded.reload();
           }}
         />
       )}
@@ -113,7 +113,7 @@ function DevicesDialog({
       onClose={onClose}
       onChange={async (device, member) => {
         await call(member ? "PUT" : "DELETE", `/device-groups/${id(group.id)}/devices/${id(device)}`);
-        inside.reload();
+        await inside.reload();
         onChange();
       }}
     />

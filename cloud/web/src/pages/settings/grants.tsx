@@ -67,16 +67,16 @@ export function Grants() {
     await refresh();
   };
   const refresh = async () => {
-    loaded.reload();
+    await loaded.reload();
     me.value = await call("GET", "/current-user");
   };
-  const toggle = (row: Row, permission: Permission) => {
+  const toggle = async (row: Row, permission: Permission) => {
     const grant = row.grants.get(permission);
     const isOwn = loaded.data?.userGroups.some(
       (group) => group.id === row.users.id && group.members.some(({ id }) => id === me.value?.id),
     );
     if (grant !== undefined && isOwn) return setTaking({ row, grant });
-    run(async () => {
+    await run(async () => {
       if (grant !== undefined) return take(row, grant);
       await call("POST", "/grants", { user_group_id: row.users.id, device_group_id: row.devices.id, permission });
       await refresh();
@@ -130,7 +130,13 @@ export function Grants() {
   );
 }
 
-function Matrix({ rows, toggle }: { rows: readonly Row[]; toggle: (row: Row, permission: Permission) => void }) {
+function Matrix({
+  rows,
+  toggle,
+}: {
+  rows: readonly Row[];
+  toggle: (row: Row, permission: Permission) => Promise<void>;
+}) {
   return (
     <Table
       caption={words.caption}

@@ -22,7 +22,7 @@ export function MembersDialog(props: {
   onClose: () => void;
 }) {
   const [wanted, setWanted] = useState("");
-  const { busy, problem, run } = useAction();
+  const { problem, run } = useAction();
   const shown = props.all.filter(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
   return (
     <Dialog title={props.title} onClose={props.onClose}>
@@ -45,7 +45,6 @@ export function MembersDialog(props: {
                 <Check
                   label={plain(name)}
                   checked={props.chosen.has(id)}
-                  disabled={busy}
                   onChange={(member) => run(() => props.onChange(id, member))}
                 />
               </li>

@@ -73,7 +73,7 @@ export function UserGroups() {
           onClose={close}
           onName={async (name) => {
             await call("POST", "/user-groups", { name });
-            loaded.reload();
+            await loaded.reload();
           }}
         />
       )}
@@ -86,7 +86,7 @@ export function UserGroups() {
           onClose={close}
           onChange={async (user, member) => {
             await call(member ? "PUT" : "DELETE", `/user-groups/${id(current.id)}/members/${id(user)}`);
-            loaded.reload();
+            await loaded.reload();
           }}
         />
       )}
@@ -98,7 +98,7 @@ export function UserGroups() {
           onClose={close}
           onConfirm={async () => {
             await call("DELETE", `/user-groups/${id(asked.group.id)}`);
-            loaded.reload();
+            await loaded.reload();
           }}
         />
       )}

@@ -31,7 +31,7 @@ export function Users() {
     run(async () => {
       await action();
       if (said) toast(said);
-      loaded.reload();
+      await loaded.reload();
       if (user.id === me.value?.id) me.value = await call("GET", "/current-user");
     });
 
@@ -114,7 +114,7 @@ export function Users() {
           onClose={close}
           onChange={async (group, member) => {
             await call(member ? "PUT" : "DELETE", `/user-groups/${id(group)}/members/${id(current.id)}`);
-            loaded.reload();
+            await loaded.reload();
           }}
         />
       )}
@@ -126,7 +126,7 @@ export function Users() {
           onClose={close}
           onConfirm={async () => {
             await call("DELETE", `/users/${id(asked.user.id)}`);
-            loaded.reload();
+            await loaded.reload();
           }}
         />
       )}

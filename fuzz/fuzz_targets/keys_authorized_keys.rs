@@ -1,0 +1,10 @@
+//! Any text as authorized_keys: what is read survives being written.
+#![cfg_attr(fuzzing, no_main)]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| towline_fuzz::keys::authorized_keys(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    eprintln!("build this with `cargo +nightly fuzz run keys_authorized_keys`");
+}

@@ -176,9 +176,10 @@ impl Server {
             processes.extend(parents.iter().filter(|(_, of)| *of == parent).map(|(process, _)| process));
             at += 1;
         }
-        for process in processes {
+        for (index, process) in processes.iter().enumerate() {
             let sent = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
-            assert!(sent.success());
+            // What the server has started may be gone with it already.
+            assert!(sent.success() || index > 0);
         }
     }
 }

@@ -46,7 +46,7 @@ async fn whoever_does_not_look_stops_the_program_and_can_still_interrupt_it() {
     let server = Server::openssh(&[]);
     let interrupted = server.path("interrupted");
     let script = format!(
-        "trap 'echo yes > {}; exit 9' INT; echo go; while [ -t 1 ]; do yes | head -c 100000; done",
+        "trap 'echo yes > {}; exit 9' INT; echo go; while :; do yes | head -c 100000 || exit; done",
         interrupted.display()
     );
     let taken = Arc::new(AtomicU64::new(0));
@@ -59,9 +59,7 @@ async fn whoever_does_not_look_stops_the_program_and_can_still_interrupt_it() {
 
     // From here nobody calls `next`. The flood is under way, and comes to a stand.
     let held = || taken.load(Ordering::Relaxed) - before;
-    let last = AtomicU64::new(u64::MAX);
-    let stands_still = || last.swap(held(), Ordering::Relaxed) == held() && is_backed_up(&socket);
-    server.eventually("the flood stands still", stands_still).await;
+    server.eventually("the flood stands still", || held() > 200_000 && is_backed_up(&socket)).await;
     operator.send(b"\x03").await;
     server.eventually("the interrupt arrives", || interrupted.exists()).await;
 

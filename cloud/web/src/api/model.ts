@@ -46,6 +46,7 @@ export interface CurrentUser {
   name: string;
   /** What the user may do anywhere. */
   permissions: Permission[];
+  totp: boolean;
 }
 
 /** What can be known before a login. */

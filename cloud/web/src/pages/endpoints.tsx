@@ -59,7 +59,7 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
               <h2>{words.title}</h2>
               <span class="count">{endpoints.length}</span>
               <span class="grow" />
-              {endpoints.length > 0 && adding}
+              {adding}
             </div>
             {endpoints.length === 0 ? (
               <Empty title={words.empty} says={words.emptySays}>

@@ -15,6 +15,7 @@ mod port;
 mod revocation;
 mod screen;
 mod sessions;
+mod telnetd;
 mod terminal;
 mod upgrade;
 

@@ -1,14 +1,15 @@
 //! SSH and Telnet terminals through the cloud: real servers behind it, a page in front of it.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Stdio, sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::{io::copy_bidirectional, net::TcpListener, process::Command};
+use tokio::{io::copy_bidirectional, net::TcpListener};
 
 use crate::{
     harness::{Device, LIVENESS, World, eventually, serve_targets},
     page::{Heard, Page},
     server::{PASSWORD, Server, USER},
+    telnetd::telnetd,
 };
 
 /// Serves each connection to a free port with a process of the server.
@@ -461,28 +462,6 @@ async fn an_idle_session_is_warned_and_ends_and_a_person_can_go_on() {
     assert!(world.audit().await.contains(&"session.extend ok".to_owned()));
 }
 
-/// inetutils' telnetd, which runs a shell instead of login.
-async fn telnetd(folder: &std::path::Path) -> u16 {
-    let login = folder.join("login");
-    fs::write(&login, "#!/bin/sh\necho welcome\nPS1= exec /bin/sh\n").unwrap();
-    fs::set_permissions(&login, fs::Permissions::from_mode(0o755)).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let stream = stream.into_std().unwrap();
-            stream.set_nonblocking(false).unwrap();
-            let out = stream.try_clone().unwrap();
-            let mut command = Command::new("/usr/sbin/telnetd");
-            command.arg("-E").arg(&login).stdin(Stdio::from(std::os::fd::OwnedFd::from(stream)));
-            let child = command.stdout(Stdio::from(std::os::fd::OwnedFd::from(out))).kill_on_drop(true).spawn();
-            let mut child = child.expect("telnetd is missing: run .ci/install");
-            tokio::spawn(async move { child.wait().await });
-        }
-    });
-    port
-}
-
 fn telnet(port: u16, charset: &str) -> Value {
     json!({"name": format!("old-{charset}"), "protocol": "TELNET", "host": "127.0.0.1", "port": port, "telnet": {"charset": charset}})
 }
@@ -491,7 +470,7 @@ fn telnet(port: u16, charset: &str) -> Value {
 async fn a_shell_over_telnet_has_the_windows_size_and_the_targets_own_characters() {
     let (world, device) = world().await;
     let folder = tempfile::tempdir().unwrap();
-    let port = telnetd(folder.path()).await;
+    let port = telnetd(folder.path());
     let path = format!("/devices/{}/endpoints", device.id);
     let endpoint = world.post(&path, telnet(port, "utf-8")).await.good().body;
     let mut terminal = Terminal::open(&world, &device, &endpoint).await;
@@ -527,7 +506,7 @@ async fn a_shell_over_telnet_has_the_windows_size_and_the_targets_own_characters
 async fn a_tenant_that_forbids_telnet_has_none_and_loses_what_there_is() {
     let (world, device) = world().await;
     let folder = tempfile::tempdir().unwrap();
-    let port = telnetd(folder.path()).await;
+    let port = telnetd(folder.path());
     let path = format!("/devices/{}/endpoints", device.id);
     let endpoint = world.post(&path, telnet(port, "utf-8")).await.good().body;
     let mut terminal = Terminal::open(&world, &device, &endpoint).await;

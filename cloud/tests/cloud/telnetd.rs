@@ -21,10 +21,8 @@ pub(crate) fn telnetd(folder: &Path) -> u16 {
             let out = stream.try_clone().unwrap();
             let mut command = Command::new("/usr/sbin/telnetd");
             command.arg("-E").arg(&login).stdin(Stdio::from(OwnedFd::from(stream)));
-            let mut child = command
-                .stdout(Stdio::from(OwnedFd::from(out)))
-                .spawn()
-                .expect("telnetd is missing: run .ci/install");
+            let mut child =
+                command.stdout(Stdio::from(OwnedFd::from(out))).spawn().expect("telnetd is missing: run .ci/install");
             // It ends with its connection.
             thread::spawn(move || child.wait());
         }

@@ -348,6 +348,9 @@ pub struct EndpointTest {
     /// SSH: the key that the target has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<HostKey>,
+    /// Telnet: where the same host speaks SSH, which is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_port: Option<u16>,
 }
 
 /// Something that worked.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::{io::copy_bidirectional, net::TcpListener};
 
 use crate::{
-    harness::{Device, LIVENESS, World, eventually, serve_targets},
+    harness::{Device, LIVENESS, World, eventually, serve_targets, serve_targets_at},
     page::{Heard, Page},
     server::{PASSWORD, Server, USER},
     telnetd::telnetd,
@@ -500,6 +500,36 @@ async fn a_shell_over_telnet_has_the_windows_size_and_the_targets_own_characters
     terminal.until("M-^SM-zM-^V{\r\n").await;
     terminal.keys("\u{4}exit\r").await;
     assert_eq!(terminal.problem().await["code"], "session-ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tests_a_telnet_endpoint_hears_that_the_host_speaks_ssh_too() {
+    let world = World::new().await;
+    let device = world.device("pump").await;
+    let (_server, ssh) = listen(Server::openssh(&[])).await;
+    let folder = tempfile::tempdir().unwrap();
+    let port = telnetd(folder.path());
+    serve_targets_at(&world.connect(&device).await, move |mut target| {
+        if target.port() == 22 {
+            target.set_port(ssh);
+        }
+        target
+    });
+    let tested = async |device: &Device| {
+        let path = format!("/devices/{}/endpoint-tests", device.id);
+        let test = world.post(&path, json!({"endpoint": telnet(port, "UTF-8")})).await.good().body;
+        assert_eq!(test["problem"], Value::Null);
+        test["ssh_port"].clone()
+    };
+    assert_eq!(tested(&device).await, 22);
+
+    // Something else answers there.
+    let other = world.device("valve").await;
+    serve_targets_at(&world.connect(&other).await, move |mut target| {
+        target.set_port(port);
+        target
+    });
+    assert_eq!(tested(&other).await, Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,6 +148,8 @@ export interface TestResult {
   problem?: Problem | null;
   /** SSH: what the server showed. */
   host_key?: HostKey | null;
+  /** Telnet: where the same host speaks SSH. */
+  ssh_port?: number | null;
 }
 
 export interface EnrolmentTicket {

@@ -90,6 +90,8 @@ export const device = {
     test: "Test",
     testing: "Testing …",
     testOk: "The test went through",
+    speaksSsh: (port: number) =>
+      `The same host also speaks SSH, on port ${port}. SSH is encrypted: make an SSH endpoint instead, if you can.`,
     testFailed: "The test failed",
     save: "Save",
   },

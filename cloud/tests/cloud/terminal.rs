@@ -285,6 +285,25 @@ async fn whoever_connects_is_asked_for_the_password_and_a_wrong_one_is_not_the_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_asks_beside_the_password_goes_to_whoever_connects() {
+    let (world, device) = world().await;
+    let rules = ["required $PASSWORD", "required pam_oath.so usersfile=$FOLDER/oath"];
+    let server = Server::openssh_with_pam(&[], &rules);
+    server.write("oath", &format!("HOTP {USER} - 3132333435363738393031323334353637383930\n"));
+    let (server, port) = listen(server).await;
+    let endpoint = endpoint(&world, &device, port, known(&server)).await;
+    let mut terminal = Terminal::open(&world, &device, &endpoint).await;
+    // The password is the endpoint's; the code is the first of RFC 4226, appendix D.
+    let question = terminal.of("question").await;
+    assert_eq!(question["about"], "prompts", "{question}");
+    assert!(question["prompts"][0]["text"].as_str().unwrap().contains("One-time password"), "{question}");
+    terminal.page.text(json!({"type": "answer", "id": question["id"], "texts": ["755224"]})).await;
+    terminal.attached().await;
+    terminal.keys("echo in-$((40+2))\r").await;
+    terminal.until("in-42").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_generated_key_pair_signs_in_once_its_public_half_is_installed() {
     let (world, device) = world().await;
     let (server, port) = listen(Server::openssh(&["PasswordAuthentication no"])).await;

@@ -399,13 +399,13 @@ async fn a_page_that_does_not_draw_stops_the_flood_and_ctrl_c_still_ends_it() {
     flooded.keys("PS1=; stty -echo; yes\r").await;
     // As much as a page may be behind, and no more.
     let mut drawn = 0;
-    while drawn < 256 * 1024 - 16 * 1024 {
+    while drawn < 128 * 1024 - 16 * 1024 {
         if let Heard::Bytes(bytes) = flooded.page.next().await {
             drawn += bytes.len();
         }
     }
     let more = async {
-        while drawn <= 256 * 1024 + 16 * 1024 {
+        while drawn <= 128 * 1024 + 16 * 1024 {
             if let Heard::Bytes(bytes) = flooded.page.next().await {
                 drawn += bytes.len();
             }

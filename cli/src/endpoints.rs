@@ -76,9 +76,9 @@ pub(crate) async fn endpoints(global: &Global, command: &Endpoints, output: Outp
             wish.legacy_algorithms = *legacy_algorithms;
             create(&api, target, &wish, output).await
         }
-        Endpoints::CreateTelnet { target, charset } => {
+        Endpoints::CreateTelnet { target, modes } => {
             let mut wish = wish(target, Protocol::Telnet, TELNET_PORT);
-            wish.telnet = Some(TelnetOptions { charset: charset.clone(), ..TelnetOptions::default() });
+            wish.telnet = Some(modes.over(TelnetOptions::default()));
             create(&api, target, &wish, output).await
         }
         Endpoints::Update { device, endpoint, change } => {

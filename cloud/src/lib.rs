@@ -31,6 +31,7 @@ mod backup;
 mod certificates;
 mod changes;
 mod connect;
+mod console;
 mod data_dir;
 mod drain;
 mod identity;
@@ -78,6 +79,7 @@ use self::{
 };
 pub use self::{
     backup::{BackupError, Protection},
+    console::{Console, is_charset},
     source::{InvalidNetwork, Network},
     store::audit::AuditVerdict,
 };

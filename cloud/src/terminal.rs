@@ -31,10 +31,7 @@ use towline_cloud_api::{
 use towline_tunnel_proto::driver::Counters;
 
 use self::scrollback::Scrollback;
-pub(crate) use self::{
-    ssh::{host_key, key_limits},
-    telnet::is_charset,
-};
+pub(crate) use self::ssh::{host_key, key_limits};
 use crate::{
     api::Failure,
     app::App,
@@ -116,7 +113,7 @@ impl Shell {
 /// Refuses what the tenant has switched off.
 pub(crate) fn check_allowed(protocol: Protocol, settings: &Settings) -> Result<(), Failure> {
     if protocol == Protocol::Telnet && !settings.allow_telnet {
-        return Err(Failure::new(ErrorCode::ProtocolForbidden, "Telnet"));
+        return Err(Failure::new(ErrorCode::ProtocolForbidden, "Telnet is switched off"));
     }
     Ok(())
 }

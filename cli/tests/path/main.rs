@@ -17,6 +17,7 @@ mod ssh;
 mod ssh_config;
 mod sshd;
 mod targets;
+mod telnet;
 mod unix;
 #[path = "../../../rfb/tests/real_servers/viewer.rs"]
 #[allow(dead_code, reason = "it sees more than is asked here")]

@@ -8,8 +8,9 @@ use towline_ssh_bridge::keys::{Error as KeyError, Format, NewKey, PrivateKey, Pu
 
 use crate::{
     api::{Failure, wrong_name},
+    console::is_charset,
     store::audit::is_control,
-    terminal::{host_key, is_charset, key_limits},
+    terminal::{host_key, key_limits},
     vault::Field,
 };
 

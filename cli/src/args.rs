@@ -348,6 +348,20 @@ pub(crate) enum Endpoints {
         #[command(flatten)]
         modes: TelnetModes,
     },
+    /// Put the public half of an SSH endpoint's key pair into ~/.ssh/authorized_keys on its target, with the user's
+    /// password there. The password comes from a file or a prompt, signs in once, and is not kept.
+    InstallKey {
+        #[command(flatten)]
+        device: DeviceArg,
+        #[command(flatten)]
+        endpoint: EndpointName,
+        /// A file with the user's password on the target [default: ask for it].
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// The host key that is trusted if none is kept with the endpoint yet; it is kept from then on.
+        #[arg(long, value_name = "SHA256:…")]
+        trust_host_key: Option<String>,
+    },
     /// Change an endpoint. A new host or port ends its sessions at once.
     Update {
         #[command(flatten)]

@@ -9,6 +9,7 @@
 //! What the shell says is taken only as far as the page has drawn (or as it may draw when it is back), so that a page that
 //! stalls stops the shell and no memory here. Keys go their own way.
 
+mod installation;
 mod scrollback;
 mod ssh;
 mod telnet;
@@ -31,7 +32,10 @@ use towline_cloud_api::{
 use towline_tunnel_proto::driver::Counters;
 
 use self::scrollback::Scrollback;
-pub(crate) use self::ssh::{host_key, key_limits};
+pub(crate) use self::{
+    installation::{Installed, install},
+    ssh::{host_key, key_limits},
+};
 use crate::{
     api::Failure,
     app::App,

@@ -12,8 +12,15 @@ mod display;
 mod endpoints;
 mod login;
 mod look;
+// The real SSH servers of the bridge's own tests, with passwords, and what those need.
+#[path = "../../../ssh-bridge/tests/bridge/operator.rs"]
+#[allow(dead_code, reason = "that crate's tests do more with it")]
+mod operator;
 mod place;
 mod screen;
+#[path = "../../../ssh-bridge/tests/bridge/server.rs"]
+#[allow(dead_code, reason = "that crate's tests do more with it")]
+mod server;
 #[path = "../path/sshd.rs"]
 #[allow(dead_code, reason = "plain ssh needs more of it")]
 mod sshd;

@@ -1,32 +1,15 @@
 //! `towline endpoints install-key`, with a real OpenSSH server that takes passwords.
 
-use std::{fs, sync::mpsc, thread};
-
-use tokio::{io::copy_bidirectional, net::TcpListener, runtime::Runtime};
+use std::fs;
 
 use crate::{
     failures::assert_fails,
     server::{PASSWORD, Server, USER},
+    targets::ssh_with_passwords,
     world::{World, assert_success},
 };
 
 const DEVICE: &str = "pump-7";
-
-/// Serves each connection to a free port with a process of the server.
-fn listen(server: Server) -> u16 {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || {
-        Runtime::new().unwrap().block_on(async move {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            tell.send(listener.local_addr().unwrap().port()).unwrap();
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut far = server.dial();
-                tokio::spawn(async move { copy_bidirectional(&mut stream, &mut far).await });
-            }
-        });
-    });
-    told.recv().unwrap()
-}
 
 #[test]
 fn a_key_pair_is_made_and_installed_from_the_command_line() {
@@ -34,7 +17,7 @@ fn a_key_pair_is_made_and_installed_from_the_command_line() {
     let _agent = world.device(DEVICE);
     let server = Server::openssh(&["AuthorizedKeysFile .ssh/authorized_keys", "StrictModes yes"]);
     let (file, fingerprint) = (server.path(".ssh/authorized_keys"), server.host_key().fingerprint().to_string());
-    let port = listen(server).to_string();
+    let port = ssh_with_passwords(server).to_string();
     let line = ["endpoints", "create-ssh", "--device", DEVICE, "--name", "ssh", "--port", &port, "--user", USER];
     let endpoint = world.json(&[&line[..], &["--generate-key"]].concat());
     fs::write(world.path("password"), format!("{PASSWORD}\n")).unwrap();

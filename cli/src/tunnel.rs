@@ -18,7 +18,7 @@ use towline_agent::{Backoff, dial_problem};
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
 use towline_transport::{Options, dial};
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, FieldKey, Limits, Open,
+    CarrierKind, Code, Config, FieldKey, Limits, Open, Urgency,
     driver::{By, Channel, Ended, Mux},
 };
 
@@ -57,8 +57,23 @@ impl Tunnel {
     ///
     /// Cancelling gives the channel up.
     pub(crate) async fn open(&self, device_id: &str, endpoint_id: &str) -> Result<Channel, Problem> {
+        self.open_with(device_id, endpoint_id, Urgency::NORMAL).await
+    }
+
+    /// The same, for bytes of this urgency.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling gives the channel up.
+    pub(crate) async fn open_with(
+        &self,
+        device_id: &str,
+        endpoint_id: &str,
+        urgency: Urgency,
+    ) -> Result<Channel, Problem> {
         let (reply, answer) = oneshot::channel();
-        let open = Open::to(format!("towline:device/{device_id}/endpoint/{endpoint_id}"));
+        let target = format!("towline:device/{device_id}/endpoint/{endpoint_id}");
+        let open = Open { urgency, ..Open::to(target) };
         let stopped = || Problem::new(ErrorCode::SessionLost, "the session was closed");
         self.requests.send(Request { open, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?

@@ -31,6 +31,7 @@ mod backup;
 mod certificates;
 mod changes;
 mod connect;
+mod console;
 mod data_dir;
 mod drain;
 mod identity;
@@ -69,17 +70,19 @@ use towline_transport::tls::KeyPin;
 use towline_tunnel_proto::Code;
 use zeroize::Zeroizing;
 
+pub use self::{
+    api::inspected,
+    backup::{BackupError, Protection},
+    console::{Console, is_charset},
+    source::{InvalidNetwork, Network},
+    store::audit::AuditVerdict,
+};
 use self::{
     app::App,
     data_dir::DataDir,
     identity::{Identity, ServerKey},
     single_use::SingleUse,
     store::{Actor, Entry, Store, Tenant},
-};
-pub use self::{
-    backup::{BackupError, Protection},
-    source::{InvalidNetwork, Network},
-    store::audit::AuditVerdict,
 };
 
 /// For farewells and last records when the cloud stops.

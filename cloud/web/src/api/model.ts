@@ -97,6 +97,35 @@ export interface HostKey {
   fingerprint: string;
 }
 
+/** Keys that somebody pasted; asked what they are, and not kept. */
+export interface InspectKeys {
+  private_key?: string;
+  passphrase?: string;
+  host_keys?: string;
+}
+
+export interface InspectedKeys {
+  private_key: InspectedKey | null;
+  host_keys: InspectedKey[];
+}
+
+/** What only a passphrase would show is `null`. */
+export interface InspectedKey {
+  format: string;
+  algorithm: string | null;
+  bits: number | null;
+  fingerprint: string | null;
+  comment: string | null;
+  encrypted: boolean;
+  private: boolean;
+}
+
+/** The public half of a key pair is on its target now. */
+export interface InstalledKey {
+  was_there: boolean;
+  host_key: HostKey;
+}
+
 export type TelnetWhen = "negotiated" | "always" | "never";
 
 /** How keys and text are treated on a Telnet connection. */

@@ -9,7 +9,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
-use towline_agent::{CloudUrl, Log};
+use towline_agent::{CloudUrl, Log, WayOutArgs};
 use towline_cloud::Network;
 use towline_transport::tls::KeyPin;
 
@@ -65,6 +65,8 @@ pub(crate) struct Global {
     /// The cloud's key, as the cloud prints it at its start [default: that of `towline login`].
     #[arg(long, global = true, value_name = "sha256:…", env = "TOWLINE_PIN")]
     pub(crate) pin: Option<KeyPin>,
+    #[command(flatten)]
+    pub(crate) way_out: WayOutArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -164,6 +166,9 @@ pub(crate) struct Up {
     /// Where everything is kept [default: towline in the user's data folder; with --demo a folder demo in that].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Take devices' tunnels over QUIC too, at this address (UDP).
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) quic_listen: Option<SocketAddr>,
     /// Make no device of this machine: show a demo device, whose servers are in this program and on loopback only.
     #[arg(long)]
     pub(crate) demo: bool,
@@ -192,6 +197,10 @@ pub(crate) struct Cloud {
     /// Whatever stands in front has a public certificate: enrolment tokens pin nothing, devices use their own roots.
     #[arg(long)]
     pub(crate) web_pki: bool,
+    /// Take devices' tunnels over QUIC too, at this address (UDP); agents then prefer it, and fall back where it does
+    /// not get through.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) quic_listen: Option<SocketAddr>,
     /// Serve /metrics for Prometheus at this address, in plain HTTP and without a login.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,

@@ -1,6 +1,6 @@
 // What the REST API sends and takes, in the words of `cloud/api`.
 
-export type Hop = "operator" | "browser" | "cloud" | "agent" | "target";
+export type Hop = "operator" | "browser" | "cloud" | "proxy" | "agent" | "target";
 
 /** A failure (RFC 9457), with the hop, the cause (`title`) and the remedy. */
 export interface Problem {

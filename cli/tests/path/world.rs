@@ -64,7 +64,7 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) url: String,
     pub(crate) pin: String,
-    cloud: Process,
+    pub(crate) cloud: Process,
 }
 
 impl World {
@@ -89,13 +89,6 @@ impl World {
         let address = self.url.strip_prefix("https://").unwrap();
         self.cloud = cloud(self.folder.path(), address);
         assert_eq!(self.cloud.first_json()["url"], self.url.as_str());
-    }
-
-    /// A figure of the cloud's memory in KiB, as `/proc` names it, such as `VmRSS`.
-    pub(crate) fn cloud_memory(&self, figure: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.cloud.0.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':')).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -71,7 +71,9 @@ async function passesAsAShell(terminal, ask) {
   await terminal.setViewportSize({ width: 700, height: 500 });
   await say(terminal, ask, "stty size", (seen) => /^\d+ \d+\n$/.test(seen) && Number(seen.split(" ")[1]) < Number(wide.split(" ")[1]) - 20);
 
-  await enter(terminal, "sleep 1000");
+  // A shell that has not handed the terminal over yet does not heed it.
+  await enter(terminal, "sh -c 'echo up-$((40+2)); exec sleep 1000'");
+  await shows(terminal, "up-42");
   await terminal.keyboard.press("Control+c");
   await say(terminal, ask, "echo interrupted", (seen) => seen === "interrupted\n");
 

@@ -1,19 +1,20 @@
 //! Staying connected to the cloud, for ever.
 
-use std::{future::Future, path::Path, pin::pin, time::Duration};
+use std::{convert::Infallible, future::Future, path::Path, pin::pin, time::Duration};
 
 use http::{HeaderName, HeaderValue, header};
 use tokio::time::Instant;
 use towline_cloud_api::{ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
 use towline_transport::{BoxTransport, Carrier, Options, dial};
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, Limits,
+    CarrierKind, Code, Config, Limits, Resumption,
     driver::{By, Ended, Mux},
 };
 
 use crate::{
     Enrolment, Error,
     backoff::{Backoff, fraction, random},
+    binding::{binding, exporter},
     dial_problem, enrol,
     identity::Identity,
     serve::serve,
@@ -133,12 +134,49 @@ impl Agent {
         let options = Options {
             trust: trust.clone(),
             alpn: vec![b"http/1.1".to_vec()],
-            headers: vec![(header::AUTHORIZATION, proof), (AGENT_HEADER, version)],
+            headers: [(header::AUTHORIZATION, proof), (AGENT_HEADER, version)]
+                .into_iter()
+                .chain(binding(trust))
+                .collect(),
             subprotocol: Some(SUBPROTOCOL_TUNNEL.into()),
             ..Options::default()
         };
         let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
         dialled.await.map_err(|error| failed(dial_problem(cloud, &error)))
+    }
+
+    /// Replaces each connection that is lost, for as long as the session lives.
+    async fn keep(&self, mux: &Mux) -> Infallible {
+        loop {
+            let reason = mux.lost().await;
+            if mux.is_idle() {
+                // Nothing would be lost with it: the next session is as good.
+                mux.close(Code::SILENT, &reason);
+                return std::future::pending().await;
+            }
+            tracing::warn!(reason = single_line(&reason), "the connection was lost; what is open waits for another");
+            let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+            while !mux.is_ended() && !mux.is_connected() {
+                let outcome = match self.connect().await {
+                    Ok(carrier) => {
+                        let exporter = exporter(&self.identity.trust, &carrier);
+                        match mux.resume(carrier, exporter).await {
+                            Ok(()) => break,
+                            Err(ended) => Outcome::Ended { ended, lasted: Duration::ZERO, come_back: None },
+                        }
+                    }
+                    Err(failed) => failed,
+                };
+                let wait = next_wait(&outcome, &mut backoff);
+                if !mux.is_ended() {
+                    log(&outcome, wait);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+            if mux.is_connected() {
+                tracing::info!("the session goes on");
+            }
+        }
     }
 
     /// Serves one session to its end; `None` if that was `shutdown`.
@@ -149,14 +187,17 @@ impl Agent {
     ) -> Option<Outcome> {
         let mut config = Config::dialer(CarrierKind::Negotiated);
         config.implementation = crate::IMPLEMENTATION.into();
+        config.resumption = Some(Resumption::dialer());
         let (mux, driver) = Mux::new(carrier, config, Limits::default());
         let driver = tokio::spawn(driver);
         let began = Instant::now();
         tracing::info!(cloud = %self.identity.cloud, device = self.identity.device_id, "online");
         let mut serving = pin!(serve(&mux, self.data_dir.clone(), self.max_channels));
+        let mut keeping = pin!(self.keep(&mux));
         let mut come_back = None;
         loop {
             tokio::select! {
+                never = keeping.as_mut() => match never {},
                 () = shutdown.as_mut() => {
                     mux.close(Code::SHUTDOWN, "the agent is stopping");
                     drop(tokio::time::timeout(FAREWELL_LIMIT, driver).await);
@@ -184,7 +225,7 @@ fn next_wait(outcome: &Outcome, backoff: &mut Backoff) -> Duration {
         }
         // It was announced, so it is no failure. The cloud spreads its devices; this spreads them a little more.
         Outcome::Ended { ended, come_back: Some(after), .. }
-            if ended.code == Code::SHUTDOWN || ended.by == By::Carrier =>
+            if ended.code == Code::SHUTDOWN || ended.code == Code::SILENT || ended.by == By::Carrier =>
         {
             backoff.reset();
             return *after + fraction(FIRST_WAIT.max(*after / 4), random());

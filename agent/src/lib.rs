@@ -24,6 +24,7 @@
 
 mod args;
 mod backoff;
+mod binding;
 mod cloud_url;
 mod configuration;
 mod connect;
@@ -41,6 +42,7 @@ mod text;
 
 pub use args::{Args, default_data_dir};
 pub use backoff::Backoff;
+pub use binding::{binding, exporter};
 pub use cloud_url::{CloudUrl, CloudUrlError};
 pub use configuration::configured;
 pub use connect::{Agent, DEFAULT_MAX_CHANNELS};

@@ -43,6 +43,8 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// After an error of `accept`, which is most often that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const MAX_STREAMS: u32 = 64;
+/// RFC 9266 §4.1, for TLS 1.3 alone.
+const CHANNEL_BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 
 /// What every connection is served with.
@@ -157,6 +159,7 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
     let lost = place.lost();
     let place = Arc::new(Mutex::new(Some(place)));
     let (is_tls, is_from_proxy) = (matches!(stream, Stream::Tls(_)), service.is_trusted(peer.ip()));
+    let exporter = stream.exporter();
     let on_request = {
         let asked = asked.clone();
         service_fn(move |mut request: Request<Incoming>| {
@@ -166,7 +169,7 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
             }
             let source = source(peer, request.headers(), &service.trusted_proxies);
             let is_secure = is_tls || (is_from_proxy && said_to_be_secure(request.headers()));
-            request.extensions_mut().insert(Peer { source, is_secure });
+            request.extensions_mut().insert(Peer { source, is_secure, exporter });
             service.routes.clone().oneshot(request.map(axum::body::Body::new))
         })
     };
@@ -209,6 +212,15 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
 enum Stream {
     Plain(TcpStream),
     Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    fn exporter(&self) -> Option<[u8; 32]> {
+        let Self::Tls(stream) = self else { return None };
+        let (_, connection) = stream.get_ref();
+        let exported = connection.export_keying_material([0; 32], CHANNEL_BINDING_LABEL, None);
+        exported.ok().filter(|_| connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
+    }
 }
 
 impl AsyncRead for Stream {

@@ -164,7 +164,8 @@ pub(crate) async fn begin(app: &App, connection: OnUpgrade) -> Option<(Mux, Gree
     let io = tokio::time::timeout(HELLO_TIMEOUT, connection).await.ok()?.ok()?;
     let io = websocket::server(TokioIo::new(io)).await;
     let mut config = Config::acceptor(CarrierKind::Negotiated);
-    config.resumption = Some(Resumption::acceptor(SessionId(random::bytes().ok()?), Secret::new(random::bytes().ok()?)));
+    config.resumption =
+        Some(Resumption::acceptor(SessionId(random::bytes().ok()?), Secret::new(random::bytes().ok()?)));
     let (mux, driver) = Mux::new(io, config, Limits::default());
     app.tasks.spawn(driver);
     match tokio::time::timeout(HELLO_TIMEOUT, mux.greeting()).await {
@@ -251,13 +252,20 @@ async fn come_back(app: &App, arrival: &Arrival, returning: Returning) {
                 Entry::ok(&actor(arrival), ACTION, object(arrival)).detail(format!("its connection was from {before}"))
             }
             Err(reason) => {
-                tracing::warn!(device = arrival.device_id, source = arrival.source, reason, "a session was not resumed");
+                tracing::warn!(
+                    device = arrival.device_id,
+                    source = arrival.source,
+                    reason,
+                    "a session was not resumed"
+                );
                 let entry = Entry::failed(&actor(arrival), ACTION, object(arrival), ErrorCode::DeviceIdentityRejected);
                 entry.detail(reason)
             }
         },
     };
-    if let Err(error) = app.store.device_seen(&arrival.tenant, &arrival.device_id, Some(&arrival.version), [entry]).await {
+    if let Err(error) =
+        app.store.device_seen(&arrival.tenant, &arrival.device_id, Some(&arrival.version), [entry]).await
+    {
         tracing::error!(%error, device = arrival.device_id, "a device's return could not be recorded");
     }
 }

@@ -72,6 +72,10 @@ impl App {
         let device = self.store.issue_enrolment_token(tenant, actor, name, &hash, expires_at).await?;
         self.device_changed(tenant, &device.id);
         let presence = self.agents.presence(&device.id);
-        Ok(EnrolmentTicket { token: token.to_string(), device: device.to_api(presence), expires_at: rfc3339(expires_at) })
+        Ok(EnrolmentTicket {
+            token: token.to_string(),
+            device: device.to_api(presence),
+            expires_at: rfc3339(expires_at),
+        })
     }
 }

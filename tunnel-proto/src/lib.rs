@@ -64,6 +64,7 @@ extern crate alloc;
 #[cfg(feature = "tokio")]
 extern crate std;
 
+mod budget;
 mod code;
 mod connection;
 #[cfg(feature = "tokio")]
@@ -75,6 +76,7 @@ mod limits;
 mod reader;
 mod resume;
 
+pub use budget::MemoryBudget;
 pub use code::Code;
 pub use connection::{CarrierKind, Config, Connection, Event, Micros, Role};
 pub use error::Error;

@@ -98,12 +98,7 @@ fn device_behind(world: &World, cutter: &Cutter) -> (Process, Sshd) {
 }
 
 /// Copies a big file there and back while `cutter` cuts; `operator` sets what leads the CLI.
-fn copy_there_and_back(
-    world: &World,
-    sshd: &Sshd,
-    cutter: &Cutter,
-    operator: impl Fn(&mut std::process::Command),
-) {
+fn copy_there_and_back(world: &World, sshd: &Sshd, cutter: &Cutter, operator: impl Fn(&mut std::process::Command)) {
     let mib = std::env::var("TOWLINE_CUT_MIB").map_or(DEFAULT_MIB, |mib| mib.parse().unwrap());
     let source = world.path("source");
     let piece = noise(1 << 20);

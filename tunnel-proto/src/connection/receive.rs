@@ -11,6 +11,7 @@ use super::{
     Connection, Event, MAX_REFUSALS, Micros, Phase, Role,
     channel::{Channel, Stage},
     input::Piece,
+    schedule::Schedule,
 };
 use crate::{ChannelId, Code, Error, Frame, Hello, Open, frame::MIN_MAX_FRAME_BYTES};
 
@@ -71,8 +72,9 @@ impl Connection {
     pub(super) fn forget(&mut self) {
         self.input.clear();
         self.channels = BTreeMap::new();
+        self.windows.give_back(self.windows.bytes());
         self.control = VecDeque::new();
-        self.data = VecDeque::new();
+        self.data = Schedule::default();
         self.refusals = VecDeque::new();
         self.replay.forget();
         self.agreed = None;
@@ -157,6 +159,9 @@ impl Connection {
             Frame::Ping { id, pong: true } => {
                 if self.ping == Some(id) {
                     self.ping = None;
+                    if let Some(asked_at) = self.ping_said_at.take() {
+                        self.pace.note_round_trip(self.last_heard.0.saturating_sub(asked_at.0));
+                    }
                 }
             }
             Frame::Open { channel, credit, open } => self.handle_open(channel, credit, open)?,
@@ -199,6 +204,7 @@ impl Connection {
                 }
                 let outcome = self.replay.acknowledge(received);
                 outcome.map_err(|reason| Error::Malformed { what: "ACK", reason })?;
+                self.pace.acknowledged(self.last_heard, received, self.replay.sent());
             }
             Frame::Resume(_) => return Err(Error::Malformed { what: "RESUME", reason: "not at the beginning" }),
             Frame::Resumed { .. } => return Err(Error::Malformed { what: "RESUMED", reason: "without a RESUME" }),
@@ -222,7 +228,7 @@ impl Connection {
             Some(Code::LIMIT)
         } else if self.opens_left == 0 {
             Some(Code::TOO_FAST)
-        } else if self.windows.saturating_add(window) > self.limits.max_buffered_bytes {
+        } else if !self.promise(window) {
             Some(Code::BUDGET)
         } else {
             None
@@ -241,8 +247,7 @@ impl Connection {
 
         self.opens_left -= 1;
         self.remote_count += 1;
-        self.windows += window;
-        self.channels.insert(id, Channel::new(Stage::Offered, window, credit));
+        self.insert(id, Channel::new(Stage::Offered, open.urgency, window, credit));
         self.events.push_back(Event::Opened { channel: id, open });
         Ok(())
     }

@@ -31,7 +31,7 @@ mod timeout;
 mod transmit;
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
 };
 
@@ -194,6 +194,13 @@ pub enum Event {
     /// The peer made this carrier to go on with another session: find it by its id and call
     /// [`Connection::resume_with`] there, or say no with [`Connection::close`].
     Resuming(Resume),
+    /// This side ended a channel because its time was over, as the peer had asked for when it opened it. It is gone.
+    TimedOut {
+        /// Which channel.
+        channel: ChannelId,
+        /// [`Code::IDLE_TIMEOUT`] or [`Code::DEADLINE`].
+        code: Code,
+    },
     /// The peer ended the session. Nothing follows.
     Closed {
         /// Why.
@@ -252,6 +259,9 @@ pub struct Connection {
     control: VecDeque<ChannelId>,
     data: Schedule,
     pace: Pace,
+    /// Channels that end by themselves, and a time before which none does.
+    timed: BTreeSet<ChannelId>,
+    next_end: Option<Micros>,
     /// Channels that live and are more urgent than [`Urgency::NORMAL`].
     urgent_count: u32,
 
@@ -282,6 +292,8 @@ pub struct Connection {
     pings: u64,
     pong_unsaid: Option<u64>,
     opens_left: u32,
+    /// In this second.
+    small_frames: u32,
     opens_counted_from: Micros,
 }
 
@@ -322,6 +334,8 @@ impl Connection {
             control: VecDeque::new(),
             data: Schedule::default(),
             pace: Pace::default(),
+            timed: BTreeSet::new(),
+            next_end: None,
             urgent_count: 0,
             peer_max_frame: 0,
             peer_channel_credit: 0,
@@ -338,6 +352,7 @@ impl Connection {
             ping_said_at: None,
             pings: 0,
             pong_unsaid: None,
+            small_frames: 0,
             opens_counted_from: now,
         }
     }
@@ -641,6 +656,7 @@ impl Connection {
         let Some(channel) = self.channels.remove(&id) else { return };
         self.consumed += channel.parked();
         self.windows.give_back(channel.window);
+        self.timed.remove(&id);
         self.urgent_count = self.urgent_count.saturating_sub(u32::from(channel.urgency < Urgency::NORMAL));
         match self.is_local(id) {
             true => self.local_count = self.local_count.saturating_sub(1),

@@ -23,6 +23,8 @@ pub struct Limits {
     pub max_channels: u32,
     /// Channels the peer may open in a second; more are refused with [`Code::TOO_FAST`](crate::Code::TOO_FAST).
     pub max_opens_per_second: u32,
+    /// Frames the peer may send in a second that carry less than 64 bytes of data: each costs work, but hardly any credit.
+    pub max_small_frames_per_second: u32,
     /// Data of one channel that waits here to be sent, in bytes.
     pub max_unsent_bytes: usize,
     /// A channel's window grows up to this, in bytes, while its data is consumed as fast as it can arrive.
@@ -43,6 +45,7 @@ impl Default for Limits {
             max_reason_bytes: 256,
             max_channels: 1024,
             max_opens_per_second: 1000,
+            max_small_frames_per_second: 100_000,
             max_unsent_bytes: 128 * 1024,
             max_channel_window_bytes: 8 * 1024 * 1024,
             max_buffered_bytes: 64 * 1024 * 1024,

@@ -80,6 +80,11 @@ pub(super) struct Channel {
     pub(super) consumed: u64,
     pub(super) receive_limit: u64,
     pub(super) window: u64,
+    /// It ends after so long without data, in milliseconds; 0: never.
+    pub(super) idle_millis: u32,
+    /// When there was data last.
+    pub(super) used_at: Micros,
+    pub(super) deadline: Option<Micros>,
     /// When credit was last due.
     pub(super) granted_at: Micros,
     /// The peer's FIN has arrived.
@@ -108,10 +113,20 @@ impl Channel {
             consumed: 0,
             receive_limit: window,
             window,
+            idle_millis: 0,
+            used_at: Micros(0),
+            deadline: None,
             granted_at: Micros(0),
             finished: false,
             stopped: false,
         }
+    }
+
+    /// When it ends by itself if nothing happens, and why.
+    pub(super) fn end(&self) -> Option<(Micros, Code)> {
+        let idle = (self.idle_millis > 0).then(|| (self.used_at.plus_millis(self.idle_millis), Code::IDLE_TIMEOUT));
+        let deadline = self.deadline.map(|at| (at, Code::DEADLINE));
+        [idle, deadline].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Data or FIN that the channel's own credit lets go.

@@ -15,6 +15,9 @@ use super::{
 };
 use crate::{ChannelId, Code, Error, Frame, Hello, Open, frame::MIN_MAX_FRAME_BYTES};
 
+/// DATA below this is not worth its frame.
+const SMALL_FRAME_BYTES: u16 = 64;
+
 impl Connection {
     /// Stores what the carrier delivered. Drain [`Connection::poll_event`] to `None` before the next chunk.
     pub fn handle_input(&mut self, now: Micros, input: Bytes) {
@@ -25,6 +28,7 @@ impl Connection {
         if now >= self.opens_counted_from.plus_millis(1000) {
             self.opens_counted_from = now;
             self.opens_left = self.limits.max_opens_per_second;
+            self.small_frames = 0;
         }
         self.input.push(input);
     }
@@ -72,6 +76,8 @@ impl Connection {
     pub(super) fn forget(&mut self) {
         self.input.clear();
         self.channels = BTreeMap::new();
+        self.timed.clear();
+        self.next_end = None;
         self.windows.give_back(self.windows.bytes());
         self.control = VecDeque::new();
         self.data = Schedule::default();
@@ -82,6 +88,13 @@ impl Connection {
     }
 
     fn handle_piece(&mut self, piece: Piece) -> Result<(), Error> {
+        if !matches!(piece, Piece::Data { .. } | Piece::DataBegins { length: SMALL_FRAME_BYTES.., .. }) {
+            let (got, max) = (u64::from(self.small_frames) + 1, self.limits.max_small_frames_per_second);
+            if got > max.into() {
+                return Err(Error::LimitExceeded { what: "max_small_frames_per_second", got, max: max.into() });
+            }
+            self.small_frames += 1;
+        }
         match self.phase {
             Phase::Hello => {
                 return match piece {
@@ -247,7 +260,12 @@ impl Connection {
 
         self.opens_left -= 1;
         self.remote_count += 1;
-        self.insert(id, Channel::new(Stage::Offered, open.urgency, window, credit));
+        let mut channel = Channel::new(Stage::Offered, open.urgency, window, credit);
+        channel.idle_millis = open.idle_millis;
+        channel.used_at = self.last_heard;
+        channel.deadline = (open.deadline_millis > 0).then(|| self.last_heard.plus_millis(open.deadline_millis));
+        self.time(id, &channel);
+        self.insert(id, channel);
         self.events.push_back(Event::Opened { channel: id, open });
         Ok(())
     }
@@ -280,6 +298,7 @@ impl Connection {
             return;
         };
         channel.received += length;
+        channel.used_at = self.last_heard;
         channel.finished = channel.finished || fin;
         if channel.stopped {
             channel.consumed += length;

@@ -211,6 +211,7 @@ impl Connection {
         };
         channel.in_data = false;
         channel.sent += length as u64;
+        channel.used_at = now;
         channel.unsent_bytes -= length;
         self.sent += length as u64;
         if fin {

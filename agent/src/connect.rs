@@ -1,6 +1,7 @@
 //! Staying connected to the cloud, for ever.
 
 use std::{
+    convert::Infallible,
     future::Future,
     path::Path,
     pin::pin,
@@ -15,13 +16,14 @@ use towline_transport::{
     websocket::{self, ClientRequest},
 };
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, Limits,
+    CarrierKind, Code, Config, Limits, Resumption,
     driver::{By, Ended, Mux},
 };
 
 use crate::{
     CarrierChoice, Enrolment, Error, WayOut,
     backoff::{Backoff, fraction, random},
+    binding::{binding, exporter},
     carrier::Memory,
     dial_problem, enrol,
     http::HTTP,
@@ -123,7 +125,7 @@ impl Agent {
                 biased;
                 () = &mut shutdown => return,
                 connected = self.connect(&mut memory) => match connected {
-                    Ok(carrier) => match self.session(carrier, shutdown.as_mut()).await {
+                    Ok(carrier) => match self.session(carrier, &mut memory, shutdown.as_mut()).await {
                         Some(outcome) => outcome,
                         None => return,
                     },
@@ -156,7 +158,8 @@ impl Agent {
         })?;
         proof.set_sensitive(true);
         let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
-        let headers = vec![(header::AUTHORIZATION, proof), (AGENT_HEADER, version)];
+        let headers = [(header::AUTHORIZATION, proof), (AGENT_HEADER, version)];
+        let headers: Vec<_> = headers.into_iter().chain(binding(trust)).collect();
 
         let quic = match quic_port.and_then(|port| self.quic(port, memory)) {
             Some(endpoint) => match self.over_quic(&endpoint, headers.clone()).await {
@@ -222,23 +225,61 @@ impl Agent {
         Ok(carrier.boxed())
     }
 
+    /// Replaces each connection that is lost, for as long as the session lives.
+    async fn keep(&self, mux: &Mux, memory: &mut Memory) -> Infallible {
+        loop {
+            let reason = mux.lost().await;
+            if mux.is_idle() {
+                // Nothing would be lost with it: the next session is as good.
+                mux.close(Code::SILENT, &reason);
+                return std::future::pending().await;
+            }
+            tracing::warn!(reason = single_line(&reason), "the connection was lost; what is open waits for another");
+            let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+            while !mux.is_ended() && !mux.is_connected() {
+                let outcome = match self.connect(memory).await {
+                    Ok(carrier) => {
+                        let exporter = exporter(&self.identity.trust, &carrier);
+                        match mux.resume(carrier, exporter).await {
+                            Ok(()) => break,
+                            Err(ended) => Outcome::Ended { ended, lasted: Duration::ZERO, come_back: None },
+                        }
+                    }
+                    Err(failed) => failed,
+                };
+                let wait = next_wait(&outcome, &mut backoff);
+                if !mux.is_ended() {
+                    log(&outcome, wait);
+                    tokio::time::sleep(wait).await;
+                }
+            }
+            if mux.is_connected() {
+                tracing::info!("the session goes on");
+            }
+        }
+    }
+
     /// Serves one session to its end; `None` if that was `shutdown`.
     async fn session(
         &self,
         carrier: Carrier<BoxTransport>,
+        memory: &mut Memory,
         mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>,
     ) -> Option<Outcome> {
         let name = if is_quic(&carrier) { "QUIC" } else { "WebSocket" };
         let mut config = Config::dialer(CarrierKind::Negotiated);
         config.implementation = crate::IMPLEMENTATION.into();
+        config.resumption = Some(Resumption::dialer());
         let (mux, driver) = Mux::new(carrier, config, Limits::default());
         let driver = tokio::spawn(driver);
         let began = Instant::now();
         tracing::info!(cloud = %self.identity.cloud, device = self.identity.device_id, carrier = name, "online");
         let mut serving = pin!(serve(&mux, self.data_dir.clone(), self.max_channels));
+        let mut keeping = pin!(self.keep(&mux, memory));
         let mut come_back = None;
         loop {
             tokio::select! {
+                never = keeping.as_mut() => match never {},
                 () = shutdown.as_mut() => {
                     mux.close(Code::SHUTDOWN, "the agent is stopping");
                     drop(tokio::time::timeout(FAREWELL_LIMIT, driver).await);
@@ -270,7 +311,7 @@ fn next_wait(outcome: &Outcome, backoff: &mut Backoff) -> Duration {
         }
         // It was announced, so it is no failure. The cloud spreads its devices; this spreads them a little more.
         Outcome::Ended { ended, come_back: Some(after), .. }
-            if ended.code == Code::SHUTDOWN || ended.by == By::Carrier =>
+            if ended.code == Code::SHUTDOWN || ended.code == Code::SILENT || ended.by == By::Carrier =>
         {
             backoff.reset();
             return *after + fraction(FIRST_WAIT.max(*after / 4), random());

@@ -25,6 +25,7 @@
 
 mod args;
 mod backoff;
+mod binding;
 mod carrier;
 mod cloud_url;
 mod configuration;
@@ -44,6 +45,7 @@ mod way_out;
 
 pub use args::{Args, default_data_dir};
 pub use backoff::Backoff;
+pub use binding::{binding, exporter};
 pub use carrier::CarrierChoice;
 pub use cloud_url::{CloudUrl, CloudUrlError};
 pub use configuration::configured;

@@ -77,6 +77,7 @@ fn presence(device: &Device) -> &'static str {
     match device {
         Device { disabled: true, .. } => "disabled",
         Device { online: true, .. } => "online",
+        Device { reconnecting: true, .. } => "reconnecting",
         Device { .. } => "offline",
     }
 }

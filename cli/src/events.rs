@@ -48,8 +48,13 @@ pub(crate) async fn run(global: &Global, output: Output) -> Result<(), Problem> 
 
 fn line(change: &Change) -> String {
     match change {
-        Change::Device { device_id, online } => {
-            format!("device {device_id} {}", if *online { "online" } else { "offline" })
+        Change::Device { device_id, online, reconnecting } => {
+            let presence = match (online, reconnecting) {
+                (true, _) => "online",
+                (false, true) => "reconnecting",
+                (false, false) => "offline",
+            };
+            format!("device {device_id} {presence}")
         }
         Change::Operation(operation) => {
             let failure = failure(operation).map_or_else(String::new, |failure| format!(" {failure}"));

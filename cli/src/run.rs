@@ -25,7 +25,7 @@ pub(crate) async fn run(global: &Global, run: &Run, output: Output) -> Result<u8
     let api = access.api()?;
     let device = reference::device(&api, &run.device.device).await?;
     let endpoint = reference::endpoint(&api, &device, run.endpoint.as_deref(), Purpose::Bytes).await?;
-    if !device.online {
+    if !device.is_reachable() {
         tunnel::ask(&access, &device, &endpoint).await?;
     }
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

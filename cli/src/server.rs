@@ -85,7 +85,7 @@ async fn listen(
     endpoint: Endpoint,
     output: Output,
 ) -> Result<(), Problem> {
-    if !device.online {
+    if !device.is_reachable() {
         note(&single_line(&format!("device {:?} is offline now: connections fail until it is back", device.name)));
     }
     let address = listener.address()?;

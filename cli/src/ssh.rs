@@ -23,7 +23,7 @@ pub(crate) async fn run(global: &Global, ssh: &Ssh) -> Result<u8, Problem> {
     let api = access.api()?;
     let device = reference::device(&api, &ssh.device.device).await?;
     let endpoint = reference::endpoint(&api, &device, ssh.endpoint.as_deref(), Purpose::Ssh).await?;
-    if !device.online {
+    if !device.is_reachable() {
         tunnel::ask(&access, &device, &endpoint).await?;
     }
     if ssh.command.is_empty() {

@@ -1,4 +1,5 @@
-//! One tunnel session to the cloud for all connections of a command; a broken one is made again when it is needed.
+//! One tunnel session to the cloud for all connections of a command. It outlives its connection; one that has ended is made
+//! again when it is needed.
 
 use std::{
     sync::{
@@ -14,11 +15,11 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
-use towline_agent::{Backoff, dial_problem};
+use towline_agent::{Backoff, binding, dial_problem, exporter};
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
-use towline_transport::dial;
+use towline_transport::{BoxTransport, Carrier, dial};
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, FieldKey, Limits, Open, Urgency,
+    CarrierKind, Code, Config, FieldKey, Limits, Open, Resumption, Urgency,
     driver::{By, Channel, Ended, Mux},
 };
 
@@ -194,17 +195,56 @@ pub(crate) async fn try_out(access: &Access) -> Result<(), Problem> {
 }
 
 async fn connect(access: &Access) -> Result<Session, Problem> {
+    let carrier = waiting(|| format!("connecting to {}", access.cloud), carrier(access)).await?;
+    let mut config = Config::dialer(CarrierKind::Negotiated);
+    config.resumption = Some(Resumption::dialer());
+    let (mux, driver) = Mux::new(carrier, config, Limits::default());
+    tokio::spawn(keep_up(mux.clone(), access.clone()));
+    Ok(Session { mux, driver: tokio::spawn(driver) })
+}
+
+/// Replaces each connection that is lost, for as long as the session lives.
+async fn keep_up(mux: Mux, mut access: Access) {
+    let over = mux.clone();
+    let keep = async {
+        loop {
+            mux.lost().await;
+            let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+            while !mux.is_connected() {
+                let again = match carrier(&access).await {
+                    Ok(carrier) => {
+                        let exporter = exporter(&access.trust(), &carrier);
+                        mux.resume(carrier, exporter).await.err().map(|ended| ended_problem(&ended))
+                    }
+                    Err(problem) => Some(problem),
+                };
+                let Some(problem) = again else { break };
+                if problem.code == ErrorCode::Unauthenticated {
+                    match access.renewed().await {
+                        Ok(Some(renewed)) => access = renewed,
+                        _ => return mux.close(Code::AUTH, "the cloud no longer takes the login"),
+                    }
+                }
+                tokio::time::sleep(backoff.next_wait(u64::MAX)).await;
+            }
+        }
+    };
+    tokio::select! {
+        () = keep => {}
+        _ = over.ended() => {}
+    }
+}
+
+async fn carrier(access: &Access) -> Result<Carrier<BoxTransport>, Problem> {
     let cloud = &access.cloud;
     cloud.check_encryption()?;
     let mut bearer = HeaderValue::try_from(format!("Bearer {}", access.token))
         .map_err(|_| Problem::new(ErrorCode::Unauthenticated, "the token has characters that no token has"))?;
     bearer.set_sensitive(true);
-    let mut options = access.way_out.options(&access.trust(), "http/1.1");
-    options.headers = vec![(header::AUTHORIZATION, bearer)];
+    let trust = access.trust();
+    let mut options = access.way_out.options(&trust, "http/1.1");
+    options.headers = [(header::AUTHORIZATION, bearer)].into_iter().chain(binding(&trust)).collect();
     options.subprotocol = Some(SUBPROTOCOL_TUNNEL.into());
     let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
-    let carrier =
-        waiting(|| format!("connecting to {cloud}"), dialled).await.map_err(|error| dial_problem(cloud, &error))?;
-    let (mux, driver) = Mux::new(carrier, Config::dialer(CarrierKind::Negotiated), Limits::default());
-    Ok(Session { mux, driver: tokio::spawn(driver) })
+    dialled.await.map_err(|error| dial_problem(cloud, &error))
 }

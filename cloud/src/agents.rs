@@ -1,4 +1,7 @@
 //! Which devices are connected, and the task that holds each one's session.
+//!
+//! A session with channels outlives its connection: it waits for the agent to come back, and whoever uses the channels
+//! notices nothing. One without has nothing to lose, and ends with its connection.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,16 +16,22 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use towline_cloud_api::ErrorCode;
 use towline_transport::websocket;
-use towline_tunnel_proto::{CarrierKind, Code, Config, Limits, driver::Mux};
+use towline_tunnel_proto::{
+    CarrierKind, Code, Config, Limits, Resumption, Secret, SessionId,
+    driver::{Ended, Greeting, Mux, Returning},
+};
 
 use crate::{
     app::App,
+    random,
     store::{Actor, Entry, Tenant, audit::clean},
 };
 
 /// From the answer to the handshake until the peer has introduced itself.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_REASON_CHARS: usize = 256;
+/// What sessions without a connection may hold together, in bytes; one more ends with its connection.
+const MAX_WAITING_BYTES: u64 = 256 << 20;
 
 /// A device that has proved who it is, and is about to speak.
 pub(crate) struct Arrival {
@@ -33,6 +42,17 @@ pub(crate) struct Arrival {
     pub(crate) public_key: String,
     pub(crate) version: String,
     pub(crate) source: String,
+    /// What proofs on this connection are bound to.
+    pub(crate) exporter: Option<[u8; 32]>,
+}
+
+/// How a device stands with the cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Online,
+    /// Its connection was lost, and its session waits for another.
+    Reconnecting,
+    Offline,
 }
 
 struct Agent {
@@ -56,11 +76,19 @@ impl Agents {
         self.online.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn is_online(&self, device_id: &str) -> bool {
-        self.mux(device_id).is_some()
+    pub(crate) fn presence(&self, device_id: &str) -> Presence {
+        match self.mux(device_id) {
+            Some(mux) if mux.is_connected() => Presence::Online,
+            Some(_) => Presence::Reconnecting,
+            None => Presence::Offline,
+        }
     }
 
-    /// The device's session, if it is connected.
+    pub(crate) fn is_online(&self, device_id: &str) -> bool {
+        self.presence(device_id) == Presence::Online
+    }
+
+    /// The device's session, if it is connected or may be again.
     pub(crate) fn mux(&self, device_id: &str) -> Option<Mux> {
         self.online().get(device_id).map(|agent| agent.mux.clone()).filter(|mux| !mux.is_ended())
     }
@@ -83,7 +111,25 @@ impl Agents {
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.online().len()
+        self.online().values().filter(|agent| agent.mux.is_connected()).count()
+    }
+
+    /// What sessions without a connection hold.
+    fn waiting_bytes(&self) -> u64 {
+        self.online().values().filter(|agent| !agent.mux.is_connected()).map(|agent| agent.mux.held_bytes()).sum()
+    }
+
+    /// The session of a device that somebody wants to go on with, and where its agent was.
+    fn resumable(&self, device_id: &str, session: SessionId) -> Option<(Mux, String)> {
+        let online = self.online();
+        let agent = online.get(device_id).filter(|agent| agent.mux.session_id() == Some(session))?;
+        Some((agent.mux.clone(), agent.source.clone()))
+    }
+
+    fn moved(&self, device_id: &str, mux: &Mux, source: &str) {
+        if let Some(agent) = self.online().get_mut(device_id).filter(|agent| agent.mux.is_same(mux)) {
+            agent.source = source.into();
+        }
     }
 
     /// Ends all sessions.
@@ -112,14 +158,18 @@ impl Agents {
     }
 }
 
-/// Begins a tunnel session on a connection that has just become a WebSocket; `None` if the peer does not speak it.
-pub(crate) async fn begin(app: &App, connection: OnUpgrade) -> Option<Mux> {
+/// Begins a tunnel session on a connection that has just become a WebSocket, and hears whether it is to be that, or for
+/// one there was before; `None` if the peer does not speak it.
+pub(crate) async fn begin(app: &App, connection: OnUpgrade) -> Option<(Mux, Greeting)> {
     let io = tokio::time::timeout(HELLO_TIMEOUT, connection).await.ok()?.ok()?;
     let io = websocket::server(TokioIo::new(io)).await;
-    let (mux, driver) = Mux::new(io, Config::acceptor(CarrierKind::Negotiated), Limits::default());
+    let mut config = Config::acceptor(CarrierKind::Negotiated);
+    config.resumption =
+        Some(Resumption::acceptor(SessionId(random::bytes().ok()?), Secret::new(random::bytes().ok()?)));
+    let (mux, driver) = Mux::new(io, config, Limits::default());
     app.tasks.spawn(driver);
-    match tokio::time::timeout(HELLO_TIMEOUT, mux.connected()).await {
-        Ok(Ok(_)) => Some(mux),
+    match tokio::time::timeout(HELLO_TIMEOUT, mux.greeting()).await {
+        Ok(Ok(greeting)) => Some((mux, greeting)),
         _ => {
             mux.close(Code::PROTOCOL, "no hello in time");
             None
@@ -127,9 +177,21 @@ pub(crate) async fn begin(app: &App, connection: OnUpgrade) -> Option<Mux> {
     }
 }
 
+/// Goes on with a session over another connection, if whoever made that proves to be its other side.
+pub(crate) fn resume(returning: Returning, session: &Mux, exporter: Option<[u8; 32]>) -> Result<(), String> {
+    match random::bytes() {
+        Ok(next) => returning.resume(session, exporter, Secret::new(next)).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Holds a device's session from its proof of identity to its end.
 pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade) {
-    let Some(mux) = begin(&app, connection).await else { return };
+    let mux = match begin(&app, connection).await {
+        Some((mux, Greeting::Hello(_))) => mux,
+        Some((_, Greeting::Returning(returning))) => return come_back(&app, &arrival, returning).await,
+        None => return,
+    };
     if app.stop.is_cancelled() {
         mux.close(Code::SHUTDOWN, "the cloud is shutting down");
         return;
@@ -140,11 +202,7 @@ pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade
         mux.close(Code::INTERNAL, "the cloud failed");
     }
 
-    // Devices open no channels: what they want goes through the API.
-    while let Some(incoming) = mux.accept().await {
-        incoming.refuse(Code::NO_SERVICE, "a device opens no channels");
-    }
-    let ended = mux.ended().await;
+    let ended = hold(&app, &arrival, &mux).await;
     if app.agents.leave(&arrival.device_id, connection) {
         let detail = format!("{} {}", ended.code, clean(&ended.reason, MAX_REASON_CHARS));
         let entry = Entry::ok(&actor(&arrival), "device.offline", object(&arrival)).detail(detail.trim());
@@ -155,8 +213,73 @@ pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade
     }
 }
 
+/// Waits for the end of a device's session, across its connections.
+async fn hold(app: &App, arrival: &Arrival, mux: &Mux) -> Ended {
+    loop {
+        tokio::select! {
+            // Devices open no channels: what they want goes through the API.
+            incoming = mux.accept() => match incoming {
+                Some(incoming) => incoming.refuse(Code::NO_SERVICE, "a device opens no channels"),
+                None => return mux.ended().await,
+            },
+            reason = mux.lost() => {
+                if mux.is_idle() {
+                    mux.close(Code::SILENT, &reason);
+                } else if app.agents.waiting_bytes() > MAX_WAITING_BYTES {
+                    mux.close(Code::BUDGET, "too much waits for devices that are away");
+                } else {
+                    let reason = clean(&reason, MAX_REASON_CHARS);
+                    tracing::info!(device = arrival.device_id, reason, "a device's connection was lost, its sessions wait");
+                    app.device_changed(&arrival.tenant, &arrival.device_id);
+                    mux.is_back().await;
+                    app.device_changed(&arrival.tenant, &arrival.device_id);
+                }
+            }
+        }
+    }
+}
+
+/// A device that has proved who it is wants to go on with its session.
+async fn come_back(app: &App, arrival: &Arrival, returning: Returning) {
+    const ACTION: &str = "device.resume";
+    let found = app.agents.resumable(&arrival.device_id, returning.session_id());
+    let entry = match found {
+        // An agent that was away for too long, or a cloud that was: nothing to be alarmed about.
+        None => return returning.refuse(Code::RESUME_REFUSED, "the session is over"),
+        Some((mux, before)) => match resume(returning, &mux, arrival.exporter) {
+            Ok(()) => {
+                app.agents.moved(&arrival.device_id, &mux, &arrival.source);
+                Entry::ok(&actor(arrival), ACTION, object(arrival)).detail(format!("its connection was from {before}"))
+            }
+            Err(reason) => {
+                tracing::warn!(
+                    device = arrival.device_id,
+                    source = arrival.source,
+                    reason,
+                    "a session was not resumed"
+                );
+                let entry = Entry::failed(&actor(arrival), ACTION, object(arrival), ErrorCode::DeviceIdentityRejected);
+                entry.detail(reason)
+            }
+        },
+    };
+    if let Err(error) =
+        app.store.device_seen(&arrival.tenant, &arrival.device_id, Some(&arrival.version), [entry]).await
+    {
+        tracing::error!(%error, device = arrival.device_id, "a device's return could not be recorded");
+    }
+}
+
 async fn welcome(app: &App, arrival: &Arrival, mux: &Mux, replaced: Option<Agent>) -> Result<(), crate::store::Error> {
     let mut entries = Vec::new();
+    // One that lost its connection was started again, or its network is another: that is no second one.
+    let replaced = replaced.filter(|old| {
+        let is_alive = old.mux.is_connected();
+        if !is_alive {
+            old.mux.close(Code::SILENT, "the device's agent began anew");
+        }
+        is_alive
+    });
     if let Some(old) = replaced {
         old.mux.close(Code::REPLACED, "another agent connected with the same identity");
         let detail = format!("the agent at {} was replaced by one at {}", old.source, arrival.source);

@@ -73,7 +73,11 @@ impl App {
         let hash = random::sha256_hex(&token.secret);
         let device = self.store.issue_enrolment_token(tenant, actor, name, &hash, expires_at).await?;
         self.device_changed(tenant, &device.id);
-        let online = self.agents.is_online(&device.id);
-        Ok(EnrolmentTicket { token: token.to_string(), device: device.to_api(online), expires_at: rfc3339(expires_at) })
+        let presence = self.agents.presence(&device.id);
+        Ok(EnrolmentTicket {
+            token: token.to_string(),
+            device: device.to_api(presence),
+            expires_at: rfc3339(expires_at),
+        })
     }
 }

@@ -29,6 +29,8 @@ use crate::{
     },
 };
 
+/// How long a device that has just lost its connection has to be back.
+const BACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a device has to connect a target.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// When the store could not be written, a full disk for one.
@@ -220,7 +222,7 @@ impl Started {
     }
 }
 
-/// The device's session, if it may have one and is connected.
+/// The device's session, if it may have one and is connected or about to be again.
 pub(crate) fn agent(app: &App, device: &StoredDevice) -> Result<Mux, Failure> {
     let name = &device.name;
     if device.disabled {
@@ -238,6 +240,10 @@ pub(crate) fn agent(app: &App, device: &StoredDevice) -> Result<Mux, Failure> {
 
 /// Has a device connect a target.
 pub(crate) async fn reach(app: &App, device: &StoredDevice, agent: &Mux, open: Open) -> Result<Reached, Failure> {
+    if !agent.is_connected() && !matches!(tokio::time::timeout(BACK_TIMEOUT, agent.is_back()).await, Ok(true)) {
+        let detail = format!("device \"{}\" has lost its connection a moment ago", device.name);
+        return Err(Failure::new(ErrorCode::DeviceOffline, detail));
+    }
     let mut channel = agent.open(open).map_err(|ended| refused(device, &ended))?;
     tokio::select! {
         accepted = tokio::time::timeout(CONNECT_TIMEOUT, channel.accepted()) => match accepted {

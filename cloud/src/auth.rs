@@ -38,12 +38,14 @@ const CODE_ALLOWANCE: Allowance = Allowance { per_account: 10, per_source: u32::
 const ANYWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// The other end of a request's connection; the listener puts it into each request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Peer {
     /// Where the request comes from.
     pub(crate) source: SocketAddr,
     /// Whether it came over TLS, as far as the cloud or a proxy that it trusts can tell.
     pub(crate) is_secure: bool,
+    /// The exporter of the TLS that ends here (RFC 9266).
+    pub(crate) exporter: Option<[u8; 32]>,
 }
 
 /// The routes' state. What is behind it comes out only as a [`Caller`] or a [`Stranger`].

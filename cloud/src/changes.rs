@@ -3,7 +3,7 @@
 use tokio::sync::broadcast;
 use towline_cloud_api::{Change, Permission};
 
-use crate::{app::App, store::Tenant};
+use crate::{agents::Presence, app::App, store::Tenant};
 
 /// Who is further behind than this is cut off, and reads the lists again.
 const BACKLOG: usize = 1024;
@@ -54,8 +54,9 @@ impl App {
     /// A device was made, changed or removed, or its agent came or went.
     pub(crate) fn device_changed(&self, tenant: &Tenant, device_id: &str) {
         if self.changes.is_heard() {
-            let online = self.agents.is_online(device_id);
-            self.changes.tell(tenant, Change::Device { device_id: device_id.into(), online });
+            let presence = self.agents.presence(device_id);
+            let (online, reconnecting) = (presence == Presence::Online, presence == Presence::Reconnecting);
+            self.changes.tell(tenant, Change::Device { device_id: device_id.into(), online, reconnecting });
         }
     }
 

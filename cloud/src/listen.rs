@@ -44,6 +44,8 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// After an error of `accept`, which is most often that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const MAX_STREAMS: u32 = 64;
+/// RFC 9266 §4.1, for TLS 1.3 alone.
+const CHANNEL_BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 
 /// What every connection is served with.
@@ -113,7 +115,8 @@ pub(crate) async fn listen_quic(mut listener: QuicListener, service: Arc<Service
                     };
                     match shaken {
                         Ok(carrier) => {
-                            let stream = Stream::Encrypted(Box::new(carrier.into_inner()));
+                            let exporter = carrier.info().tls.as_ref().and_then(|tls| tls.exporter);
+                            let stream = Stream::Encrypted(Box::new(carrier.into_inner()), exporter);
                             serve_http(&service, stream, peer, place, deadline).await;
                         }
                         Err(error) => tracing::debug!(%peer, %error, "a QUIC handshake failed"),
@@ -154,7 +157,10 @@ async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Op
     }
     match &service.tls {
         Some(tls) if first == [TLS_HANDSHAKE] => match TlsAcceptor::from(tls.clone()).accept(stream).await {
-            Ok(stream) => Some(Stream::Encrypted(Box::new(stream))),
+            Ok(stream) => {
+                let exporter = exporter(stream.get_ref().1);
+                Some(Stream::Encrypted(Box::new(stream), exporter))
+            }
             Err(error) => {
                 tracing::debug!(%peer, %error, "a TLS handshake failed");
                 None
@@ -169,6 +175,12 @@ async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Op
             None
         }
     }
+}
+
+/// What is the same at both ends of a TLS connection and nowhere else; with TLS 1.3, where that is so without conditions.
+fn exporter(connection: &rustls::ServerConnection) -> Option<[u8; 32]> {
+    let exported = connection.export_keying_material([0; 32], CHANNEL_BINDING_LABEL, None);
+    exported.ok().filter(|_| connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
 }
 
 async fn refuse_plain(stream: &mut TcpStream) -> io::Result<()> {
@@ -199,7 +211,11 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
     let asked = Arc::new(Notify::new());
     let lost = place.lost();
     let place = Arc::new(Mutex::new(Some(place)));
-    let (is_tls, is_from_proxy) = (matches!(stream, Stream::Encrypted(_)), service.is_trusted(peer.ip()));
+    let (exporter, is_tls) = match &stream {
+        Stream::Plain(_) => (None, false),
+        Stream::Encrypted(_, exporter) => (*exporter, true),
+    };
+    let is_from_proxy = service.is_trusted(peer.ip());
     let on_request = {
         let asked = asked.clone();
         service_fn(move |mut request: Request<Incoming>| {
@@ -209,7 +225,7 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
             }
             let source = source(peer, request.headers(), &service.trusted_proxies);
             let is_secure = is_tls || (is_from_proxy && said_to_be_secure(request.headers()));
-            request.extensions_mut().insert(Peer { source, is_secure });
+            request.extensions_mut().insert(Peer { source, is_secure, exporter });
             service.routes.clone().oneshot(request.map(axum::body::Body::new))
         })
     };
@@ -251,15 +267,15 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
 /// Either kind of connection.
 enum Stream {
     Plain(TcpStream),
-    /// TLS over TCP, or QUIC's stream.
-    Encrypted(BoxTransport),
+    /// TLS over TCP, or QUIC's stream; and the exporter of RFC 9266.
+    Encrypted(BoxTransport, Option<[u8; 32]>),
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Encrypted(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -268,7 +284,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Encrypted(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -279,28 +295,28 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Encrypted(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Encrypted(stream) => stream.is_write_vectored(),
+            Self::Encrypted(stream, _) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The relay: joins a channel that an operator opens to one that the cloud opens on the device's session.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hyper::upgrade::OnUpgrade;
 use towline_cloud_api::{ErrorCode, Problem, Protocol, SessionEnd};
 use towline_tunnel_proto::{
     Code, FieldKey, Fields,
-    driver::{By, Ended, Incoming, RelayEnd, Side, relay_until},
+    driver::{By, Ended, Greeting, Incoming, Mux, RelayEnd, Returning, Side, relay_until},
 };
 
 use crate::{
@@ -20,10 +20,17 @@ use crate::{
     terminal::check_allowed,
 };
 
-/// Holds an operator's session: each channel of it is one operation.
-pub(crate) async fn serve_operator(caller: Caller, connection: OnUpgrade) {
+/// A session without a channel waits only so long for its connection to be made anew: for a wish for one that was under way.
+const IDLE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Holds an operator's session: each channel of it is one operation. It outlives its connection.
+pub(crate) async fn serve_operator(caller: Caller, connection: OnUpgrade, exporter: Option<[u8; 32]>) {
     let app = caller.app.clone();
-    let Some(mux) = agents::begin(&app, connection).await else { return };
+    let mux = match agents::begin(&app, connection).await {
+        Some((mux, Greeting::Hello(_))) => mux,
+        Some((_, Greeting::Returning(returning))) => return come_back(&caller, returning, exporter).await,
+        None => return,
+    };
     let _place = app.operators.enter(&caller.visitor, &caller.token_hash, Line::Tunnel(mux.clone()));
     // Revoked after the handshake and before it stood where that would have ended it.
     if !matches!(app.store.visitor(&caller.token_hash).await, Ok(Some(_))) {
@@ -33,8 +40,38 @@ pub(crate) async fn serve_operator(caller: Caller, connection: OnUpgrade) {
         mux.close(Code::SHUTDOWN, "the cloud is shutting down");
     }
     let caller = Arc::new(caller);
-    while let Some(incoming) = mux.accept().await {
-        app.tasks.spawn(serve_channel(caller.clone(), incoming));
+    loop {
+        tokio::select! {
+            incoming = mux.accept() => match incoming {
+                Some(incoming) => drop(app.tasks.spawn(serve_channel(caller.clone(), incoming))),
+                None => return,
+            },
+            reason = mux.lost() => wait(&mux, &reason).await,
+        }
+    }
+}
+
+/// Until the session goes on, or has ended.
+async fn wait(mux: &Mux, reason: &str) {
+    if mux.is_idle() && tokio::time::timeout(IDLE_PATIENCE, mux.is_back()).await.is_err() {
+        mux.close(Code::SILENT, reason);
+    }
+    mux.is_back().await;
+}
+
+/// Somebody who is logged in wants to go on with a session of theirs.
+async fn come_back(caller: &Caller, returning: Returning, exporter: Option<[u8; 32]>) {
+    const ACTION: &str = "tunnel.resume";
+    let app = &caller.app;
+    let Some(mux) = app.operators.resumable(&caller.visitor, returning.session_id()) else {
+        return returning.refuse(Code::RESUME_REFUSED, "the session is over");
+    };
+    let entry = match agents::resume(returning, &mux, exporter) {
+        Ok(()) => Entry::ok(&caller.actor(), ACTION, "tenant"),
+        Err(reason) => Entry::failed(&caller.actor(), ACTION, "tenant", ErrorCode::Unauthenticated).detail(reason),
+    };
+    if let Err(error) = app.store.record(caller.tenant(), entry).await {
+        tracing::error!(%error, "an operator's return could not be recorded");
     }
 }
 

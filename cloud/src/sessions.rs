@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use towline_cloud_api::SessionEnd;
-use towline_tunnel_proto::{Code, driver::Mux};
+use towline_tunnel_proto::{Code, SessionId, driver::Mux};
 
 use crate::store::{Footing, Visitor};
 
@@ -171,6 +171,15 @@ impl Operators {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = open.values().map(|open| &open.line);
         lines.filter_map(|line| if let Line::Tunnel(mux) = line { Some(mux.clone()) } else { None }).collect()
+    }
+
+    /// A user's tunnel that they want to go on with.
+    pub(crate) fn resumable(&self, visitor: &Visitor, session: SessionId) -> Option<Mux> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter(|open| open.user_id == visitor.user_id).find_map(|open| match &open.line {
+            Line::Tunnel(mux) if mux.session_id() == Some(session) => Some(mux.clone()),
+            _ => None,
+        })
     }
 
     /// How many lines a user has open.

@@ -22,14 +22,16 @@
 
 mod channel;
 mod input;
+mod pace;
 mod receive;
 mod replay;
 mod resumption;
+mod schedule;
 mod timeout;
 mod transmit;
 
 use alloc::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
 };
 
@@ -38,11 +40,14 @@ use bytes::{Bytes, BytesMut};
 use self::{
     channel::{Channel, Fin, Stage},
     input::Input,
+    pace::Pace,
     replay::Replay,
     resumption::{Acknowledgement, Agreed},
+    schedule::Schedule,
 };
 use crate::{
-    ChannelId, Code, Error, Fields, Limits, Open, Resume, Resumption, Secret, SessionId,
+    ChannelId, Code, Error, Fields, Limits, Open, Resume, Resumption, Secret, SessionId, Urgency,
+    budget::Promised,
     frame::{self, Hello},
 };
 
@@ -189,6 +194,13 @@ pub enum Event {
     /// The peer made this carrier to go on with another session: find it by its id and call
     /// [`Connection::resume_with`] there, or say no with [`Connection::close`].
     Resuming(Resume),
+    /// This side ended a channel because its time was over, as the peer had asked for when it opened it. It is gone.
+    TimedOut {
+        /// Which channel.
+        channel: ChannelId,
+        /// [`Code::IDLE_TIMEOUT`] or [`Code::DEADLINE`].
+        code: Code,
+    },
     /// The peer ended the session. Nothing follows.
     Closed {
         /// Why.
@@ -245,8 +257,13 @@ pub struct Connection {
     refusals: VecDeque<(ChannelId, Code)>,
     /// Channels with something unsaid, each at most once.
     control: VecDeque<ChannelId>,
-    /// Channels with data that their own credit lets go, each at most once, served in turn.
-    data: VecDeque<ChannelId>,
+    data: Schedule,
+    pace: Pace,
+    /// Channels that end by themselves, and a time before which none does.
+    timed: BTreeSet<ChannelId>,
+    next_end: Option<Micros>,
+    /// Channels that live and are more urgent than [`Urgency::NORMAL`].
+    urgent_count: u32,
 
     /// Introduced by HELLO; zero before.
     peer_max_frame: u16,
@@ -259,8 +276,8 @@ pub struct Connection {
     received: u64,
     consumed: u64,
     receive_limit: u64,
-    /// Sum of the windows of all channels. INVARIANT: <= limits.max_buffered_bytes.
-    windows: u64,
+    /// The windows of all channels. INVARIANT: their sum is <= limits.max_buffered_bytes.
+    windows: Promised,
 
     /// Resumption, once both sides have said that they want it.
     agreed: Option<Agreed>,
@@ -271,9 +288,12 @@ pub struct Connection {
     last_heard: Micros,
     ping: Option<u64>,
     ping_unsaid: bool,
+    ping_said_at: Option<Micros>,
     pings: u64,
     pong_unsaid: Option<u64>,
     opens_left: u32,
+    /// In this second.
+    small_frames: u32,
     opens_counted_from: Micros,
 }
 
@@ -292,6 +312,7 @@ impl Connection {
             },
             receive_limit: config.connection_window_bytes.into(),
             opens_left: limits.max_opens_per_second,
+            windows: Promised::new(limits.budget.clone()),
             config,
             limits,
             phase: Phase::Hello,
@@ -311,7 +332,11 @@ impl Connection {
             remote_count: 0,
             refusals: VecDeque::new(),
             control: VecDeque::new(),
-            data: VecDeque::new(),
+            data: Schedule::default(),
+            pace: Pace::default(),
+            timed: BTreeSet::new(),
+            next_end: None,
+            urgent_count: 0,
             peer_max_frame: 0,
             peer_channel_credit: 0,
             peer_max_channels: 0,
@@ -319,14 +344,15 @@ impl Connection {
             send_limit: 0,
             received: 0,
             consumed: 0,
-            windows: 0,
             agreed: None,
             acknowledgement: Acknowledgement::default(),
             last_heard: now,
             ping: None,
             ping_unsaid: false,
+            ping_said_at: None,
             pings: 0,
             pong_unsaid: None,
+            small_frames: 0,
             opens_counted_from: now,
         }
     }
@@ -348,22 +374,18 @@ impl Connection {
         if self.peer_drains {
             return Err(Error::Refused { by: "the peer", reason: "it is going down" });
         }
-        if self.windows.saturating_add(window) > self.limits.max_buffered_bytes {
-            return Err(Error::Refused {
-                by: "this side",
-                reason: "the windows of all channels are at max_buffered_bytes",
-            });
-        }
         if self.next_local > 0x7fff_ffff {
             return Err(Error::Refused { by: "this side", reason: "the session's channel numbers are used up" });
+        }
+        if !self.promise(window) {
+            return Err(Error::Refused { by: "this side", reason: "the memory set aside for windows is used up" });
         }
         let id = ChannelId(self.next_local);
         self.next_local += 2;
         self.local_count += 1;
-        self.windows += window;
-        let mut channel = Channel::new(Stage::Opening, window, self.peer_channel_credit);
+        let mut channel = Channel::new(Stage::Opening, open.urgency, window, self.peer_channel_credit);
         channel.unsaid.open = Some(open);
-        self.channels.insert(id, channel);
+        self.insert(id, channel);
         self.schedule_control(id);
         Ok(id)
     }
@@ -501,6 +523,7 @@ impl Connection {
         channel.unsaid.credit |= due;
         self.consumed += bytes;
         if due {
+            self.grow_window(id);
             self.schedule_control(id);
         }
         self.remove_if_over(id);
@@ -594,8 +617,33 @@ impl Connection {
             && channel.has_sendable()
         {
             channel.in_data = true;
-            self.data.push_back(id);
+            self.data.push(self.last_heard, channel.urgency, id, channel.turn_bytes > 0);
         }
+    }
+
+    /// Sets a window aside for a new channel.
+    fn promise(&mut self, window: u64) -> bool {
+        self.windows.bytes().saturating_add(window) <= self.limits.max_buffered_bytes && self.windows.begin(window)
+    }
+
+    /// Doubles a channel's window if it, and not the path or the reader, is what slows the peer down: half of it went in less
+    /// than two round trips.
+    fn grow_window(&mut self, id: ChannelId) {
+        let now = self.last_heard;
+        let Some(round_trip) = self.pace.round_trip() else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let is_fast = now.0.saturating_sub(channel.granted_at.0) < round_trip.saturating_mul(2);
+        channel.granted_at = now;
+        let more = channel.window.min(u64::from(self.limits.max_channel_window_bytes).saturating_sub(channel.window));
+        let has_room = self.windows.bytes().saturating_add(more) <= self.limits.max_buffered_bytes;
+        if is_fast && has_room && self.windows.grow(more) {
+            channel.window += more;
+        }
+    }
+
+    fn insert(&mut self, id: ChannelId, channel: Channel) {
+        self.urgent_count += u32::from(channel.urgency < Urgency::NORMAL);
+        self.channels.insert(id, channel);
     }
 
     fn remove_if_over(&mut self, id: ChannelId) {
@@ -607,7 +655,9 @@ impl Connection {
     fn remove(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.remove(&id) else { return };
         self.consumed += channel.parked();
-        self.windows = self.windows.saturating_sub(channel.window);
+        self.windows.give_back(channel.window);
+        self.timed.remove(&id);
+        self.urgent_count = self.urgent_count.saturating_sub(u32::from(channel.urgency < Urgency::NORMAL));
         match self.is_local(id) {
             true => self.local_count = self.local_count.saturating_sub(1),
             false => self.remote_count = self.remote_count.saturating_sub(1),
@@ -618,7 +668,7 @@ impl Connection {
     /// The session's limit is what was consumed, a window of its own, and the window of every channel: however many
     /// channels stall with full windows, the others still have the session's own window.
     fn next_receive_limit(&self) -> u64 {
-        self.consumed + u64::from(self.config.connection_window_bytes) + self.windows
+        self.consumed + u64::from(self.config.connection_window_bytes) + self.windows.bytes()
     }
 
     fn connection_credit_is_due(&self) -> bool {

@@ -245,6 +245,12 @@ impl Mux {
         state.connection.channel_count() == 0 && !state.connection.has_unsent()
     }
 
+    /// What the session holds in memory of what was sent and received, in bytes.
+    pub fn held_bytes(&self) -> u64 {
+        let state = self.0.lock();
+        state.connection.buffered_bytes() + state.connection.replay_bytes() as u64
+    }
+
     /// Waits until the session is without a carrier, and says why; the dialer then makes another. Never, once the session
     /// has ended.
     ///

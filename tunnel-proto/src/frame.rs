@@ -19,6 +19,9 @@ pub const MAGIC: [u8; 6] = *b"TOWL\r\n";
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u8 = 1;
 
+/// Length of the preamble, in bytes.
+pub(crate) const PREAMBLE_BYTES: usize = 8;
+
 /// Length of a frame's header, in bytes.
 pub const HEADER_BYTES: usize = 8;
 

@@ -2,7 +2,8 @@
 //!
 //! This crate is the protocol alone. [`Connection`] is a machine without I/O, clock, randomness or runtime: bytes and
 //! time go in, events and bytes come out. The crate is `no_std`; feature `tokio` adds `driver`,
-//! which runs a session over any `AsyncRead + AsyncWrite`. `PROTOCOL.md` has every byte.
+//! which runs a session over any `AsyncRead + AsyncWrite`, feature `codec` adds `Codec`, frames for tools. `PROTOCOL.md`
+//! has every byte.
 //!
 //! * A **carrier** is one transport connection, a **session** the conversation over it, a **channel** one stream of bytes.
 //! * Credit is absolute, per channel and per session; a channel that stalls never stops another.
@@ -61,10 +62,13 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "tokio")]
+#[cfg(any(feature = "tokio", feature = "codec"))]
 extern crate std;
 
+mod budget;
 mod code;
+#[cfg(feature = "codec")]
+mod codec;
 mod connection;
 #[cfg(feature = "tokio")]
 pub mod driver;
@@ -75,7 +79,10 @@ mod limits;
 mod reader;
 mod resume;
 
+pub use budget::MemoryBudget;
 pub use code::Code;
+#[cfg(feature = "codec")]
+pub use codec::{Codec, CodecError};
 pub use connection::{CarrierKind, Config, Connection, Event, Micros, Role};
 pub use error::Error;
 pub use fields::{FieldKey, Fields};

@@ -1,5 +1,7 @@
 //! How much of anything a peer can make this side hold or do.
 
+use crate::MemoryBudget;
+
 /// Bounds on what a peer may ask for. Every default is finite.
 ///
 /// ```
@@ -21,11 +23,17 @@ pub struct Limits {
     pub max_channels: u32,
     /// Channels the peer may open in a second; more are refused with [`Code::TOO_FAST`](crate::Code::TOO_FAST).
     pub max_opens_per_second: u32,
+    /// Frames the peer may send in a second that carry less than 64 bytes of data: each costs work, but hardly any credit.
+    pub max_small_frames_per_second: u32,
     /// Data of one channel that waits here to be sent, in bytes.
     pub max_unsent_bytes: usize,
+    /// A channel's window grows up to this, in bytes, while its data is consumed as fast as it can arrive.
+    pub max_channel_window_bytes: u32,
     /// Sum of the receive windows of all channels of the session, in bytes: what the peer can make this side hold.
     /// A channel that does not fit is refused with [`Code::BUDGET`](crate::Code::BUDGET).
     pub max_buffered_bytes: u64,
+    /// The same over all sessions of the process that share it. The default has no bound of its own.
+    pub budget: MemoryBudget,
 }
 
 impl Default for Limits {
@@ -37,8 +45,11 @@ impl Default for Limits {
             max_reason_bytes: 256,
             max_channels: 1024,
             max_opens_per_second: 1000,
+            max_small_frames_per_second: 100_000,
             max_unsent_bytes: 128 * 1024,
+            max_channel_window_bytes: 8 * 1024 * 1024,
             max_buffered_bytes: 64 * 1024 * 1024,
+            budget: MemoryBudget::new(usize::MAX),
         }
     }
 }

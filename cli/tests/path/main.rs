@@ -3,6 +3,7 @@
 
 mod bytes;
 mod completions;
+mod cuts;
 mod demo;
 mod doctor;
 mod failures;

@@ -24,7 +24,7 @@ pub(crate) fn ssh_world() -> (World, Process, Sshd) {
 }
 
 /// `ssh` or `scp` with `towline server --listen -` as its ProxyCommand, in the operator's environment.
-fn through_proxy_command(world: &World, sshd: &Sshd, program: &str) -> Command {
+pub(crate) fn through_proxy_command(world: &World, sshd: &Sshd, program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, value) in world.towline(&[]).get_envs() {
         match value {

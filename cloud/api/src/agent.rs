@@ -7,6 +7,13 @@ use crate::device::Device;
 /// The WebSocket subprotocol and ALPN name of the tunnel, version 1.
 pub const SUBPROTOCOL_TUNNEL: &str = "towline.tunnel.v1";
 
+/// The header with which a client says that its proofs are bound to the TLS of this connection, because it knows that
+/// nobody in between ends it.
+pub const BINDING_HEADER: &str = "towline-binding";
+
+/// The value of [`BINDING_HEADER`]: the exporter of RFC 9266.
+pub const BINDING_TLS_EXPORTER: &str = "tls-exporter";
+
 /// `POST /api/v1/enrolment-tokens`: makes the device if there is none of that name yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

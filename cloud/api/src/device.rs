@@ -14,6 +14,9 @@ pub struct Device {
     pub name: String,
     /// Whether the agent is connected now.
     pub online: bool,
+    /// Whether its connection was lost a short while ago, and its sessions wait for another.
+    #[serde(default)]
+    pub reconnecting: bool,
     /// Whether an agent has taken the enrolment token.
     pub enrolled: bool,
     /// Whether it is kept from connecting.
@@ -29,6 +32,13 @@ pub struct Device {
     /// What whoever asks may do with it.
     #[serde(default)]
     pub permissions: Vec<Permission>,
+}
+
+impl Device {
+    /// Whether a connection can be tried: its agent is connected, or about to be again.
+    pub fn is_reachable(&self) -> bool {
+        self.online || self.reconnecting
+    }
 }
 
 /// A name of a device in another system.

@@ -34,7 +34,10 @@ mod settings;
 mod terminal;
 mod token;
 
-pub use agent::{Challenge, Enrol, Enrolled, EnrolmentTicket, IssueEnrolmentToken, SUBPROTOCOL_TUNNEL};
+pub use agent::{
+    BINDING_HEADER, BINDING_TLS_EXPORTER, Challenge, Enrol, Enrolled, EnrolmentTicket, IssueEnrolmentToken,
+    SUBPROTOCOL_TUNNEL,
+};
 pub use browser::{
     BrowserSession, CLOSE_ENDED, FromViewer, IssueTicket, LoginLink, PageInfo, Phase, SUBPROTOCOL_RFB, SessionLimit,
     TICKET_PREFIX, Ticket, ToViewer,

@@ -227,6 +227,9 @@ pub enum Change {
         device_id: String,
         /// Whether the agent is connected now.
         online: bool,
+        /// Whether its connection was lost a short while ago, and its sessions wait for another.
+        #[serde(default)]
+        reconnecting: bool,
     },
     /// An operation was made or its status changed.
     Operation(Operation),

@@ -124,9 +124,11 @@ pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<S
     }
 
     let upgrade = Upgrade::for_tunnel(&mut request)?;
+    let exporter = upgrade.exporter();
     let (response, connection) = upgrade.answer(SUBPROTOCOL_TUNNEL);
     let arrival = Arrival {
         tenant,
+        exporter,
         device_id,
         device_name: name.to_owned(),
         public_key: key_text.unwrap_or_default(),

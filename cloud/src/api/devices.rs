@@ -41,13 +41,13 @@ pub(super) async fn list(caller: Caller, Query(query): Query<DeviceQuery>) -> Re
     let limit = page_limit(query.limit)?;
     let app = &caller.app;
     let page = app.store.devices(caller.tenant(), &caller.visitor.user_id, &filter, limit).await?;
-    let items = page.items.iter().map(|device| device.to_api(app.agents.is_online(&device.id))).collect();
+    let items = page.items.iter().map(|device| device.to_api(app.agents.presence(&device.id))).collect();
     Ok(Listed(Page { items, next: page.next.map(to_name_cursor) }))
 }
 
 pub(super) async fn show(caller: Caller, Path(device): Path<String>) -> Result<Json<Device>, Failure> {
     let device = caller.device(&device, Permission::DeviceControlRead, "device.show").await?;
-    Ok(Json(device.to_api(caller.app.agents.is_online(&device.id))))
+    Ok(Json(device.to_api(caller.app.agents.presence(&device.id))))
 }
 
 pub(super) async fn update(
@@ -72,7 +72,7 @@ pub(super) async fn update(
     app.device_changed(caller.tenant(), &device.id);
     let found = app.store.device_for(caller.tenant(), &caller.visitor.user_id, &device.id).await?;
     let device = found.ok_or_else(|| Failure::new(ErrorCode::UnknownDevice, ""))?;
-    Ok(Json(device.to_api(app.agents.is_online(&device.id))))
+    Ok(Json(device.to_api(app.agents.presence(&device.id))))
 }
 
 pub(super) async fn remove(caller: Caller, Path(device): Path<String>) -> Result<Done, Failure> {

@@ -149,7 +149,8 @@ impl axum::response::IntoResponse for Switched {
 
 pub(super) async fn tunnel(caller: Caller, mut request: Request) -> Result<Switched, Failure> {
     let upgrade = Upgrade::for_tunnel(&mut request)?;
+    let exporter = upgrade.exporter();
     let (response, connection) = upgrade.answer(SUBPROTOCOL_TUNNEL);
-    caller.app.clone().tasks.spawn(relay::serve_operator(caller, connection));
+    caller.app.clone().tasks.spawn(relay::serve_operator(caller, connection, exporter));
     Ok(Switched(response))
 }

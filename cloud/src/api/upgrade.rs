@@ -3,16 +3,18 @@
 use axum::{body::Body, extract::Request, response::Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use towline_cloud_api::{ErrorCode, SUBPROTOCOL_TUNNEL};
+use towline_cloud_api::{BINDING_HEADER, BINDING_TLS_EXPORTER, ErrorCode, SUBPROTOCOL_TUNNEL};
 use towline_transport::websocket;
 
 use super::Failure;
+use crate::auth::Peer;
 
 /// A request that is a correct WebSocket handshake.
 pub(super) struct Upgrade {
     accept: HeaderValue,
     offered: Vec<String>,
     connection: OnUpgrade,
+    exporter: Option<[u8; 32]>,
 }
 
 impl Upgrade {
@@ -42,11 +44,19 @@ impl Upgrade {
         let accept = HeaderValue::from_str(&websocket::accept_key(key))
             .map_err(|_| Failure::new(ErrorCode::BadRequest, "Sec-WebSocket-Key"))?;
         let offered = words(headers, &header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
+        // Whether a proxy ends the TLS of its connection the client has to know.
+        let is_bound = headers.get(BINDING_HEADER).is_some_and(|value| value == BINDING_TLS_EXPORTER);
+        let exporter = request.extensions().get::<Peer>().and_then(|peer| peer.exporter).filter(|_| is_bound);
         let connection = request
             .extensions_mut()
             .remove::<OnUpgrade>()
             .ok_or_else(|| Failure::new(ErrorCode::BadRequest, "this connection cannot become a WebSocket"))?;
-        Ok(Self { accept, offered, connection })
+        Ok(Self { accept, offered, connection, exporter })
+    }
+
+    /// What the client's proofs on this connection are bound to, if they are.
+    pub(super) fn exporter(&self) -> Option<[u8; 32]> {
+        self.exporter
     }
 
     /// The subprotocols that the client offers.

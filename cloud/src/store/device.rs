@@ -7,6 +7,7 @@ use towline_cloud_api::{Device, ErrorCode, ExternalId, Page, Permission, UpdateD
 
 use super::{Actor, Entry, Error, Store, Tenant, cut_page, group::ALL_DEVICES, unless_exists};
 use crate::{
+    agents::Presence,
     moment::{now_millis, rfc3339},
     random,
 };
@@ -45,11 +46,12 @@ impl StoredDevice {
     }
 
     /// The device as the API shows it.
-    pub(crate) fn to_api(&self, online: bool) -> Device {
+    pub(crate) fn to_api(&self, presence: Presence) -> Device {
         Device {
             id: self.id.clone(),
             name: self.name.clone(),
-            online,
+            online: presence == Presence::Online,
+            reconnecting: presence == Presence::Reconnecting,
             enrolled: self.enrolled,
             disabled: self.disabled,
             last_seen_at: self.last_seen_at.map(rfc3339),

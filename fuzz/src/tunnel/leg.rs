@@ -114,7 +114,7 @@ impl Leg {
         }
         self.is_lost = false;
         self.dialled = self.dialled.wrapping_add(1);
-        self.fresh = Some(Connection::new(self.acceptor(), limits(), now));
+        self.fresh = Some(Connection::new(self.acceptor(), limits(1 << 16), now));
         dialer.resume(now, exporter(self.dialled)).expect("it can be resumed");
     }
 

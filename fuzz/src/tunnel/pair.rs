@@ -32,7 +32,7 @@ pub fn two_connections(input: &[u8]) -> u64 {
         let side = if who == 0 { &mut near } else { &mut far };
         now.0 += u64::from(script.byte());
         match script.byte() % 13 {
-            0 | 1 => side.open(),
+            0 | 1 => side.open(&mut script),
             2 | 3 => side.send(&mut script),
             4 => side.finish(&mut script),
             5 => side.consume(&mut script),

@@ -127,7 +127,7 @@ pub fn three_connections(input: &[u8]) -> u64 {
             let mut config = legs[leg].acceptor();
             config.channel_window_bytes = window;
             config.connection_window_bytes = window;
-            Connection::new(config, limits(), Micros(0))
+            Connection::new(config, limits(window), Micros(0))
         }),
         joined: Default::default(),
         pending: Default::default(),
@@ -145,7 +145,7 @@ pub fn three_connections(input: &[u8]) -> u64 {
         let machine = if is_relay { &mut relay.machines[at] } else { &mut end.machine };
         now.0 += u64::from(script.byte());
         match script.byte() % 13 {
-            0 | 1 => ends[OPERATOR].open(),
+            0 | 1 => ends[OPERATOR].open(&mut script),
             2 | 3 => end.send(&mut script),
             4 => end.finish(&mut script),
             5 => end.consume(&mut script),

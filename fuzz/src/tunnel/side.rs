@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use towline_tunnel_proto::{ChannelId, Code, Config, Connection, Event, Fields, Limits, Micros, Open};
+use towline_tunnel_proto::{ChannelId, Code, Config, Connection, Event, Fields, Limits, Micros, Open, Urgency};
 
 use crate::script::Script;
 
 /// What may be open at once, so that the model stays small.
 const MAX_OPEN: usize = 12;
+
+/// Windows become as many times as big as they were at the beginning.
+const WINDOWS_GROW: u32 = 4;
 
 /// Channels that somebody reset or stopped, by seed: nothing is promised of them any more.
 pub(super) type CutShort = BTreeSet<u32>;
@@ -43,8 +46,9 @@ fn byte_at(seed: u32, forth: bool, offset: u64) -> u8 {
 }
 
 /// Limits of all machines here.
-pub(super) fn limits() -> Limits {
+pub(super) fn limits(window: u32) -> Limits {
     let mut limits = Limits::default();
+    limits.max_channel_window_bytes = WINDOWS_GROW * window;
     limits.max_unsent_bytes = 5000;
     limits
 }
@@ -55,7 +59,7 @@ impl Side {
         config.connection_window_bytes = window;
         let replay_bytes = config.resumption.as_ref().map_or(0, |resumption| resumption.replay_bytes as usize);
         Self {
-            machine: Connection::new(config, limits(), Micros(0)),
+            machine: Connection::new(config, limits(window), Micros(0)),
             window: window.into(),
             replay_bytes,
             channels: BTreeMap::new(),
@@ -68,9 +72,11 @@ impl Side {
         live.get(script.below(live.len().max(1))).copied()
     }
 
-    pub(super) fn open(&mut self) {
+    pub(super) fn open(&mut self, script: &mut Script<'_>) {
+        let mut open = Open::to(self.next_seed.to_string());
+        open.urgency = Urgency(script.byte() % 8);
         if self.channels.values().filter(|model| !model.gone).count() < MAX_OPEN
-            && let Ok(id) = self.machine.open(Open::to(self.next_seed.to_string()))
+            && let Ok(id) = self.machine.open(open)
         {
             self.channels.insert(id, Model { seed: self.next_seed, is_ours: true, ..Model::default() });
             self.next_seed += 2;
@@ -191,7 +197,7 @@ impl Side {
 
 /// A machine holds no more than its windows and its ring, of which the last frame may reach over the edge.
 pub(super) fn check_memory(machine: &Connection, window: u64, replay_bytes: usize) {
-    let bound = window * (1 + machine.channel_count() as u64);
+    let bound = u64::from(WINDOWS_GROW) * window * (1 + machine.channel_count() as u64);
     assert!(machine.buffered_bytes() <= bound, "{} bytes are held", machine.buffered_bytes());
     let bound = replay_bytes + (64 << 10);
     assert!(machine.replay_bytes() <= bound, "{} bytes are kept", machine.replay_bytes());

@@ -14,7 +14,8 @@ use alloc::{collections::VecDeque, string::String};
 
 use bytes::Bytes;
 
-use crate::{Code, Fields, Open};
+use super::Micros;
+use crate::{Code, Fields, Open, Urgency};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -53,11 +54,14 @@ pub(super) enum Fin {
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) stage: Stage,
+    pub(super) urgency: Urgency,
     pub(super) unsaid: Unsaid,
     /// In the queue of channels with something unsaid.
     pub(super) in_control: bool,
     /// In the queue of channels with data that may go.
     pub(super) in_data: bool,
+    /// What is left of its turn, in bytes.
+    pub(super) turn_bytes: usize,
 
     /// INVARIANT: the sum of the lengths in `unsent` is `unsent_bytes`.
     pub(super) unsent: VecDeque<Bytes>,
@@ -76,6 +80,13 @@ pub(super) struct Channel {
     pub(super) consumed: u64,
     pub(super) receive_limit: u64,
     pub(super) window: u64,
+    /// It ends after so long without data, in milliseconds; 0: never.
+    pub(super) idle_millis: u32,
+    /// When there was data last.
+    pub(super) used_at: Micros,
+    pub(super) deadline: Option<Micros>,
+    /// When credit was last due.
+    pub(super) granted_at: Micros,
     /// The peer's FIN has arrived.
     pub(super) finished: bool,
     /// We sent STOP: what still comes is thrown away.
@@ -83,12 +94,14 @@ pub(super) struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(stage: Stage, window: u64, send_limit: u64) -> Self {
+    pub(super) fn new(stage: Stage, urgency: Urgency, window: u64, send_limit: u64) -> Self {
         Self {
             stage,
+            urgency,
             unsaid: Unsaid::default(),
             in_control: false,
             in_data: false,
+            turn_bytes: 0,
             unsent: VecDeque::new(),
             unsent_bytes: 0,
             sent: 0,
@@ -100,9 +113,20 @@ impl Channel {
             consumed: 0,
             receive_limit: window,
             window,
+            idle_millis: 0,
+            used_at: Micros(0),
+            deadline: None,
+            granted_at: Micros(0),
             finished: false,
             stopped: false,
         }
+    }
+
+    /// When it ends by itself if nothing happens, and why.
+    pub(super) fn end(&self) -> Option<(Micros, Code)> {
+        let idle = (self.idle_millis > 0).then(|| (self.used_at.plus_millis(self.idle_millis), Code::IDLE_TIMEOUT));
+        let deadline = self.deadline.map(|at| (at, Code::DEADLINE));
+        [idle, deadline].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Data or FIN that the channel's own credit lets go.

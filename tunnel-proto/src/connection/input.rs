@@ -104,7 +104,7 @@ impl Input {
         loop {
             match self.state {
                 State::Preamble => {
-                    let Some(bytes) = self.take(8) else { return Ok(None) };
+                    let Some(bytes) = self.take(frame::PREAMBLE_BYTES) else { return Ok(None) };
                     frame::check_preamble(bytes)?;
                     self.state = State::Header;
                 }

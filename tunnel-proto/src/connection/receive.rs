@@ -11,8 +11,12 @@ use super::{
     Connection, Event, MAX_REFUSALS, Micros, Phase, Role,
     channel::{Channel, Stage},
     input::Piece,
+    schedule::Schedule,
 };
 use crate::{ChannelId, Code, Error, Frame, Hello, Open, frame::MIN_MAX_FRAME_BYTES};
+
+/// DATA below this is not worth its frame.
+const SMALL_FRAME_BYTES: u16 = 64;
 
 impl Connection {
     /// Stores what the carrier delivered. Drain [`Connection::poll_event`] to `None` before the next chunk.
@@ -24,6 +28,7 @@ impl Connection {
         if now >= self.opens_counted_from.plus_millis(1000) {
             self.opens_counted_from = now;
             self.opens_left = self.limits.max_opens_per_second;
+            self.small_frames = 0;
         }
         self.input.push(input);
     }
@@ -71,8 +76,11 @@ impl Connection {
     pub(super) fn forget(&mut self) {
         self.input.clear();
         self.channels = BTreeMap::new();
+        self.timed.clear();
+        self.next_end = None;
+        self.windows.give_back(self.windows.bytes());
         self.control = VecDeque::new();
-        self.data = VecDeque::new();
+        self.data = Schedule::default();
         self.refusals = VecDeque::new();
         self.replay.forget();
         self.agreed = None;
@@ -80,6 +88,13 @@ impl Connection {
     }
 
     fn handle_piece(&mut self, piece: Piece) -> Result<(), Error> {
+        if !matches!(piece, Piece::Data { .. } | Piece::DataBegins { length: SMALL_FRAME_BYTES.., .. }) {
+            let (got, max) = (u64::from(self.small_frames) + 1, self.limits.max_small_frames_per_second);
+            if got > max.into() {
+                return Err(Error::LimitExceeded { what: "max_small_frames_per_second", got, max: max.into() });
+            }
+            self.small_frames += 1;
+        }
         match self.phase {
             Phase::Hello => {
                 return match piece {
@@ -157,6 +172,9 @@ impl Connection {
             Frame::Ping { id, pong: true } => {
                 if self.ping == Some(id) {
                     self.ping = None;
+                    if let Some(asked_at) = self.ping_said_at.take() {
+                        self.pace.note_round_trip(self.last_heard.0.saturating_sub(asked_at.0));
+                    }
                 }
             }
             Frame::Open { channel, credit, open } => self.handle_open(channel, credit, open)?,
@@ -199,6 +217,7 @@ impl Connection {
                 }
                 let outcome = self.replay.acknowledge(received);
                 outcome.map_err(|reason| Error::Malformed { what: "ACK", reason })?;
+                self.pace.acknowledged(self.last_heard, received, self.replay.sent());
             }
             Frame::Resume(_) => return Err(Error::Malformed { what: "RESUME", reason: "not at the beginning" }),
             Frame::Resumed { .. } => return Err(Error::Malformed { what: "RESUMED", reason: "without a RESUME" }),
@@ -222,7 +241,7 @@ impl Connection {
             Some(Code::LIMIT)
         } else if self.opens_left == 0 {
             Some(Code::TOO_FAST)
-        } else if self.windows.saturating_add(window) > self.limits.max_buffered_bytes {
+        } else if !self.promise(window) {
             Some(Code::BUDGET)
         } else {
             None
@@ -241,8 +260,12 @@ impl Connection {
 
         self.opens_left -= 1;
         self.remote_count += 1;
-        self.windows += window;
-        self.channels.insert(id, Channel::new(Stage::Offered, window, credit));
+        let mut channel = Channel::new(Stage::Offered, open.urgency, window, credit);
+        channel.idle_millis = open.idle_millis;
+        channel.used_at = self.last_heard;
+        channel.deadline = (open.deadline_millis > 0).then(|| self.last_heard.plus_millis(open.deadline_millis));
+        self.time(id, &channel);
+        self.insert(id, channel);
         self.events.push_back(Event::Opened { channel: id, open });
         Ok(())
     }
@@ -275,6 +298,7 @@ impl Connection {
             return;
         };
         channel.received += length;
+        channel.used_at = self.last_heard;
         channel.finished = channel.finished || fin;
         if channel.stopped {
             channel.consumed += length;

@@ -77,6 +77,20 @@ impl Replay {
         self.max_bytes.is_some_and(|max| self.held_bytes >= max)
     }
 
+    /// Counted bytes cut so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Bytes that are not acknowledged, or were just handed out if nothing ever is.
+    pub(super) fn under_way(&self) -> u64 {
+        self.sent - self.acknowledged
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.held_bytes
     }

@@ -12,11 +12,15 @@
 //!
 //! Spec: PROTOCOL.md §10.
 
-use super::{CarrierKind, Connection, Event, Micros, Phase, Role};
+use super::{CarrierKind, Connection, Event, Micros, Phase, Role, pace::Pace};
 use crate::{Binding, Error, Frame, Hello, Resume, Resumption, Secret, SessionId};
 
 /// An acknowledgement waits no longer than this for something that it can go along with, in milliseconds.
 const ACKNOWLEDGE_AFTER_MILLIS: u32 = 20;
+/// Of much data every so many bytes are acknowledged, but not more often than this: it is what the peer measures the
+/// path by.
+const ACKNOWLEDGE_BYTES: u64 = 4 * 1024;
+const ACKNOWLEDGE_EVERY_MICROS: u64 = 2_000;
 
 /// What both sides have agreed on.
 #[derive(Debug)]
@@ -60,6 +64,9 @@ pub(super) struct Acknowledgement {
     threshold: u64,
     pub(super) is_wanted: bool,
     at: Option<Micros>,
+    said_at: Micros,
+    /// What was last heard, and when it will have been said if it is said now.
+    now: Micros,
 }
 
 impl Acknowledgement {
@@ -68,8 +75,11 @@ impl Acknowledgement {
     }
 
     pub(super) fn arrived(&mut self, counted: u64, now: Micros) {
+        self.now = now;
         if counted != self.said {
-            self.is_wanted |= counted - self.said >= self.threshold;
+            let unsaid = counted - self.said;
+            let is_time = now.0.saturating_sub(self.said_at.0) >= ACKNOWLEDGE_EVERY_MICROS;
+            self.is_wanted |= unsaid >= self.threshold || (unsaid >= ACKNOWLEDGE_BYTES && is_time);
             self.at.get_or_insert(now.plus_millis(ACKNOWLEDGE_AFTER_MILLIS));
         }
     }
@@ -80,6 +90,7 @@ impl Acknowledgement {
 
     pub(super) fn say(&mut self, counted: u64) -> u64 {
         self.said = counted;
+        self.said_at = self.now;
         self.is_wanted = false;
         self.at = None;
         counted
@@ -179,7 +190,9 @@ impl Connection {
         self.preamble_unsaid = false;
         self.ping = None;
         self.ping_unsaid = false;
+        self.ping_said_at = None;
         self.pong_unsaid = None;
+        self.pace = Pace::default();
         if let Some(agreed) = &mut self.agreed {
             agreed.unsaid = None;
         }

@@ -2,8 +2,8 @@
 //!
 //! Spec: PROTOCOL.md §7 and §10.
 
-use super::{Connection, Event, Micros, Phase};
-use crate::Error;
+use super::{Connection, Event, Micros, Phase, channel::Channel};
+use crate::{ChannelId, Error};
 
 impl Connection {
     /// When [`Connection::handle_timeout`] has to be called at the latest; `None` after the end.
@@ -11,13 +11,14 @@ impl Connection {
         let expiry = self.agreed.as_ref().and_then(|agreed| agreed.expiry());
         match self.phase {
             Phase::Ended => None,
-            Phase::Waiting => expiry,
+            Phase::Waiting => [expiry, self.next_end].into_iter().flatten().min(),
             _ => {
                 let patience = match self.may_ping() {
                     true => self.config.keepalive_millis.min(self.config.dead_after_millis),
                     false => self.config.dead_after_millis,
                 };
-                let deadlines = [Some(self.last_heard.plus_millis(patience)), self.acknowledgement.at(), expiry];
+                let deadlines =
+                    [Some(self.last_heard.plus_millis(patience)), self.acknowledgement.at(), expiry, self.next_end];
                 deadlines.into_iter().flatten().min()
             }
         }
@@ -36,6 +37,9 @@ impl Connection {
             self.fail(Error::ResumeExpired { millis });
             return;
         }
+        if self.next_end.is_some_and(|at| now >= at) {
+            self.end_channels(now);
+        }
         if self.phase == Phase::Waiting {
             return;
         }
@@ -51,6 +55,33 @@ impl Connection {
             self.pings += 1;
             self.ping = Some(self.pings);
             self.ping_unsaid = true;
+        }
+    }
+
+    /// Notes when a channel ends by itself.
+    pub(super) fn time(&mut self, id: ChannelId, channel: &Channel) {
+        if let Some((at, _)) = channel.end() {
+            self.timed.insert(id);
+            self.next_end = Some(self.next_end.map_or(at, |next| next.min(at)));
+        }
+    }
+
+    /// Ends the channels whose time is over.
+    fn end_channels(&mut self, now: Micros) {
+        self.next_end = None;
+        for id in self.timed.clone() {
+            match self.channels.get(&id).and_then(Channel::end) {
+                Some((at, code)) if at <= now => {
+                    self.timed.remove(&id);
+                    // It lives, so that this is no misuse.
+                    let _ = self.reset(id, code, "");
+                    self.events.push_back(Event::TimedOut { channel: id, code });
+                }
+                Some((at, _)) => self.next_end = Some(self.next_end.map_or(at, |next| next.min(at))),
+                None => {
+                    self.timed.remove(&id);
+                }
+            }
         }
     }
 

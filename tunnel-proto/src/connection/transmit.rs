@@ -6,17 +6,17 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Connection, Event, Micros, Phase, channel::Fin};
 use crate::{
-    ChannelId, FieldKey, Fields, Frame, FrameHeader, FrameType, HEADER_BYTES, Hello, Resumption, VERSION,
+    ChannelId, FieldKey, Fields, Frame, FrameHeader, FrameType, HEADER_BYTES, Hello, Resumption, Urgency, VERSION,
     frame::{self, FLAG, MIN_MAX_FRAME_BYTES},
 };
 
 impl Connection {
     /// The next bytes for the carrier, in order; `None` when there is nothing now. DATA is cut so that no frame carries
     /// more than `max_bytes`; with 0 only control frames come.
-    pub fn poll_transmit(&mut self, _now: Micros, max_bytes: usize) -> Option<Bytes> {
+    pub fn poll_transmit(&mut self, now: Micros, max_bytes: usize) -> Option<Bytes> {
         loop {
             if !self.replay.is_in_frame() {
-                if let Some(bytes) = self.uncounted() {
+                if let Some(bytes) = self.uncounted(now) {
                     return Some(bytes);
                 }
                 if self.phase != Phase::Running {
@@ -26,8 +26,11 @@ impl Connection {
             if let Some(piece) = self.replay.next() {
                 return Some(piece);
             }
-            if self.replay.is_full() || !(self.cut_control() || self.cut_data(max_bytes)) {
+            if self.replay.is_full() || !(self.cut_control() || self.cut_data(now, max_bytes)) {
                 return None;
+            }
+            if self.agreed.is_some() {
+                self.pace.sent(now, self.replay.sent(), self.replay.acknowledged());
             }
         }
     }
@@ -58,7 +61,7 @@ impl Connection {
     }
 
     /// A frame that belongs to this carrier alone, if there is something to say.
-    fn uncounted(&mut self) -> Option<Bytes> {
+    fn uncounted(&mut self, now: Micros) -> Option<Bytes> {
         if !self.wants_uncounted() {
             return None;
         }
@@ -75,6 +78,7 @@ impl Connection {
         } else if let Some(id) = self.pong_unsaid.take() {
             Frame::Ping { id, pong: true }
         } else if core::mem::take(&mut self.ping_unsaid) {
+            self.ping_said_at = Some(now);
             Frame::Ping { id: self.ping.unwrap_or_default(), pong: false }
         } else {
             Frame::Ack { received: self.acknowledgement.say(self.input.counted()) }
@@ -158,64 +162,92 @@ impl Connection {
         false
     }
 
-    /// Cuts one DATA frame of the next channel in turn, if credit and `max_bytes` allow.
-    fn cut_data(&mut self, max_bytes: usize) -> bool {
+    /// Cuts one DATA frame of the most urgent channel whose turn it is, if credit and `max_bytes` allow.
+    fn cut_data(&mut self, now: Micros, max_bytes: usize) -> bool {
         let session_credit = self.send_limit.saturating_sub(self.sent);
         let max_frame = usize::from(self.config.frame_bytes.min(self.peer_max_frame)).min(max_bytes);
-        // Each channel is looked at once at most: those that the session's credit holds up keep their turn.
-        for _ in 0..self.data.len() {
-            let Some(id) = self.data.pop_front() else { return false };
-            let Some(channel) = self.channels.get_mut(&id) else { continue };
-            let credit = session_credit.min(channel.send_limit.saturating_sub(channel.sent));
-            let length = channel.unsent_bytes.min(max_frame).min(usize::try_from(credit).unwrap_or(usize::MAX));
-            let fin = channel.fin == Fin::Wanted && length == channel.unsent_bytes;
-            if length == 0 && !fin {
-                if channel.has_sendable() {
-                    // Only the session's credit or `max_bytes` is missing.
-                    self.data.push_back(id);
-                } else {
-                    channel.in_data = false;
-                }
+        let is_shared = self.urgent_count > 0 && self.agreed.is_some();
+        let is_full = is_shared && self.replay.under_way() >= self.pace.under_way_bytes();
+        for (urgency, count) in self.data.order(now) {
+            let is_bulk = urgency >= Urgency::NORMAL;
+            if is_bulk && is_full {
                 continue;
             }
-
-            channel.in_data = false;
-            channel.sent += length as u64;
-            channel.unsent_bytes -= length;
-            self.sent += length as u64;
-            if fin {
-                channel.fin = Fin::Sent;
-            }
-            self.headers.reserve(HEADER_BYTES);
-            let header = FrameHeader {
-                frame_type: FrameType::DATA,
-                flags: if fin { FLAG } else { 0 },
-                length: u16::try_from(length).unwrap_or(u16::MAX),
-                channel: id,
-            };
-            header.encode(&mut self.headers);
-            self.replay.push(self.headers.split().freeze(), length == 0);
-            let mut left = length;
-            while left > 0 {
-                let Some(front) = channel.unsent.front_mut() else { break };
-                let piece = front.split_to(left.min(front.len()));
-                left -= piece.len();
-                if !front.has_remaining() {
-                    channel.unsent.pop_front();
+            let max_frame = if is_bulk && is_shared { max_frame.min(self.pace.frame_bytes()) } else { max_frame };
+            // Each channel is looked at once at most: those that the session's credit holds up keep their turn.
+            for _ in 0..count {
+                let Some(id) = self.data.pop(urgency) else { break };
+                if self.cut_data_of(now, id, session_credit, max_frame) {
+                    self.data.served(now, urgency);
+                    return true;
                 }
-                self.replay.push(piece, left == 0);
             }
-            if channel.unsent.is_empty() {
-                channel.unsent = VecDeque::new();
-            }
-            if channel.wants_room {
-                channel.wants_room = false;
-                self.events.push_back(Event::Writable { channel: id });
-            }
-            self.schedule_data(id);
-            self.remove_if_over(id);
-            return true;
         }
         false
+    }
+
+    /// Cuts one DATA frame of a channel that has just been taken out of the schedule.
+    fn cut_data_of(&mut self, now: Micros, id: ChannelId, session_credit: u64, max_frame: usize) -> bool {
+        let Some(channel) = self.channels.get_mut(&id) else { return false };
+        let credit = session_credit.min(channel.send_limit.saturating_sub(channel.sent));
+        let length = channel.unsent_bytes.min(max_frame).min(usize::try_from(credit).unwrap_or(usize::MAX));
+        let fin = channel.fin == Fin::Wanted && length == channel.unsent_bytes;
+        if length == 0 && !fin {
+            channel.in_data = channel.has_sendable();
+            if channel.in_data {
+                // Only the session's credit or `max_bytes` is missing.
+                self.data.push(now, channel.urgency, id, false);
+            }
+            return false;
+        }
+
+        // A turn is as many bytes for each, however small its frames are.
+        if channel.turn_bytes == 0 {
+            channel.turn_bytes = usize::from(self.config.frame_bytes);
+        }
+        channel.turn_bytes = match channel.unsent_bytes > length {
+            true => channel.turn_bytes.saturating_sub(length),
+            false => 0,
+        };
+        channel.in_data = false;
+        channel.sent += length as u64;
+        channel.used_at = now;
+        channel.unsent_bytes -= length;
+        self.sent += length as u64;
+        if fin {
+            channel.fin = Fin::Sent;
+        }
+        self.headers.reserve(HEADER_BYTES);
+        let header = FrameHeader {
+            frame_type: FrameType::DATA,
+            flags: if fin { FLAG } else { 0 },
+            length: u16::try_from(length).unwrap_or(u16::MAX),
+            channel: id,
+        };
+        header.encode(&mut self.headers);
+        self.replay.push(self.headers.split().freeze(), length == 0);
+        let mut left = length;
+        while left > 0 {
+            let Some(front) = channel.unsent.front_mut() else { break };
+            let piece = front.split_to(left.min(front.len()));
+            left -= piece.len();
+            if !front.has_remaining() {
+                channel.unsent.pop_front();
+            }
+            self.replay.push(piece, left == 0);
+        }
+        if channel.unsent.is_empty() {
+            channel.unsent = VecDeque::new();
+        }
+        if channel.wants_room {
+            channel.wants_room = false;
+            self.events.push_back(Event::Writable { channel: id });
+        }
+        if !channel.has_sendable() {
+            channel.turn_bytes = 0;
+        }
+        self.schedule_data(id);
+        self.remove_if_over(id);
+        true
     }
 }

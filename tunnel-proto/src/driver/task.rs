@@ -6,6 +6,7 @@ use std::{
     future::Future,
     io::IoSlice,
     pin::Pin,
+    string::String,
     sync::{Arc, MutexGuard},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -19,7 +20,7 @@ use tokio::{
 };
 
 use super::{BoxIo, By, Ended, Shared, Standing, State};
-use crate::{Code, Error, Event, Micros};
+use crate::{ChannelId, Code, Error, Event, Micros};
 
 /// As much as is handed to the carrier at once, in bytes. What is not yet cut can still be overtaken.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -411,19 +412,28 @@ impl State {
                 wakers.extend(self.channels.get_mut(&channel).and_then(|handle| handle.stop(ended)));
             }
             Event::Reset { channel, code, reason } => {
-                if let Some(handle) = self.channels.get_mut(&channel) {
-                    handle.end(Ended { code, reason, by: By::Peer }, wakers);
-                }
-                // Nobody took it yet: then nobody has to hear of it.
-                let waiting = self.incoming.len();
-                self.incoming.retain(|(id, _)| *id != channel);
-                if self.incoming.len() < waiting {
-                    self.channels.remove(&channel);
-                }
+                self.end_channel(channel, Ended { code, reason, by: By::Peer }, wakers);
+            }
+            Event::TimedOut { channel, code } => {
+                self.end_channel(channel, Ended { code, reason: String::new(), by: By::Local }, wakers);
             }
             Event::Closed { .. } => {}
         }
         false
+    }
+}
+
+impl State {
+    fn end_channel(&mut self, channel: ChannelId, ended: Ended, wakers: &mut Vec<Waker>) {
+        if let Some(handle) = self.channels.get_mut(&channel) {
+            handle.end(ended, wakers);
+        }
+        // Nobody took it yet: then nobody has to hear of it.
+        let waiting = self.incoming.len();
+        self.incoming.retain(|(id, _)| *id != channel);
+        if self.incoming.len() < waiting {
+            self.channels.remove(&channel);
+        }
     }
 }
 

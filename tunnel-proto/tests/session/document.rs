@@ -152,3 +152,23 @@ fn a_frame_is_not_read_before_all_of_it_is_there() {
         }
     }
 }
+
+#[cfg(feature = "codec")]
+#[test]
+fn a_codec_reads_what_it_writes_however_it_is_cut() {
+    use tokio_util::codec::{Decoder, Encoder};
+    use towline_tunnel_proto::{CarrierKind, Codec};
+
+    let frames: Vec<Frame> = vectors().into_iter().map(|(_, frame)| frame).collect();
+    let (mut writer, mut wire) = (Codec::new(CarrierKind::Magic, Limits::default()), BytesMut::new());
+    for frame in &frames {
+        writer.encode(frame.clone(), &mut wire).unwrap();
+    }
+    let (mut reader, mut input) = (Codec::new(CarrierKind::Magic, Limits::default()), BytesMut::new());
+    let mut read = Vec::new();
+    for byte in wire {
+        input.extend_from_slice(&[byte]);
+        read.extend(reader.decode(&mut input).unwrap());
+    }
+    assert_eq!(read, frames);
+}

@@ -270,3 +270,53 @@ fn a_reason_that_is_not_text_is_shown_with_marks() {
     machine.handle_input(NOW, bytes.into());
     assert_eq!(events(&mut machine), [Event::Closed { code: Code(77), reason: "\u{fffd}".into() }]);
 }
+
+#[test]
+fn a_flood_of_data_frames_of_one_byte_ends_the_session() {
+    let mut limits = Limits::default();
+    limits.max_small_frames_per_second = 1000;
+    let mut machine = victim(limits);
+    let mut frames = vec![open(1)];
+    frames.extend((0..1000).map(|_| data(1, 1)));
+    machine.handle_input(NOW, wire(&frames));
+    let max = 1000;
+    assert_eq!(error(&mut machine), Error::LimitExceeded { what: "max_small_frames_per_second", got: max + 1, max });
+}
+
+#[test]
+fn a_flood_of_resets_and_credits_for_channels_that_are_gone_ends_the_session() {
+    let mut limits = Limits::default();
+    limits.max_small_frames_per_second = 1000;
+    let mut machine = victim(limits);
+    let reset = Frame::Reset { channel: ChannelId(1), code: Code::CANCEL, reason: String::new() };
+    let credit = Frame::Credit { channel: ChannelId(1), limit: 1 };
+    let mut frames = vec![open(1)];
+    frames.extend((0..600).flat_map(|_| [reset.clone(), credit.clone()]));
+    machine.handle_input(NOW, wire(&frames));
+    assert!(matches!(error(&mut machine), Error::LimitExceeded { what: "max_small_frames_per_second", .. }));
+}
+
+#[test]
+fn a_small_piece_does_not_keep_the_buffer_that_it_came_in() {
+    let mut machine = victim(Limits::default());
+    let mut frames = vec![open(1)];
+    frames.extend((0..1000).map(|_| data(1, 64)));
+    let input = wire(&frames);
+    let buffer = input.as_ptr_range();
+    machine.handle_input(NOW, input);
+    for event in events(&mut machine) {
+        if let Event::Data { data, .. } = event {
+            assert!(!buffer.contains(&data.as_ptr()), "64 bytes hold on to {} KiB", 72);
+        }
+    }
+}
+
+#[test]
+fn an_open_with_data_beyond_its_credit_makes_no_channel_that_stays() {
+    let mut machine = victim(Limits::default());
+    let mut bytes = BytesMut::from(&wire(&[open(1)])[..]);
+    FrameHeader { frame_type: FrameType::DATA, flags: 0, length: 65_535, channel: ChannelId(3) }.encode(&mut bytes);
+    machine.handle_input(NOW, bytes.freeze());
+    assert_eq!(malformed(error(&mut machine)), "channel id");
+    assert_eq!(machine.channel_count(), 0);
+}

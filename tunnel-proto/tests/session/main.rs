@@ -3,8 +3,10 @@
 mod document;
 mod driver;
 mod hostile;
+mod link;
 mod pair;
 mod relay;
 mod resumption;
 mod returning;
 mod two_machines;
+mod urgency;

@@ -28,6 +28,18 @@ impl Pair {
         }
     }
 
+    pub(crate) fn with_both(configs: impl FnOnce(&mut Config, &mut Config), limits: impl FnOnce(&mut Limits)) -> Self {
+        let (mut near, mut far) = (Config::dialer(CarrierKind::Magic), Config::acceptor(CarrierKind::Magic));
+        configs(&mut near, &mut far);
+        let mut bounds = Limits::default();
+        limits(&mut bounds);
+        Self {
+            near: Connection::new(near, bounds.clone(), Micros(0)),
+            far: Connection::new(far, bounds, Micros(0)),
+            now: Micros(0),
+        }
+    }
+
     /// A pair that has introduced itself.
     pub(crate) fn connected() -> Self {
         let mut pair = Self::new();

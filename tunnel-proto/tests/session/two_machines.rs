@@ -357,3 +357,43 @@ fn a_machine_says_whether_it_has_something_to_say_and_whether_anything_waits() {
     pair.settle();
     assert!(!pair.near.wants_transmit());
 }
+
+#[test]
+fn a_channel_ends_when_nothing_was_sent_for_as_long_as_was_asked() {
+    let mut pair = Pair::connected();
+    let channel = pair.near.open(Open { idle_millis: 1000, ..Open::to("x") }).unwrap();
+    pair.settle();
+    pair.far.accept(channel, Fields::new()).unwrap();
+    pair.settle();
+    pair.now = Micros(900_000);
+    pair.near.send(channel, &mut Bytes::from_static(b"still here")).unwrap();
+    pair.settle();
+    pair.far.handle_timeout(Micros(1_000_000));
+    assert_eq!(pair.far.channel_count(), 1);
+    let at = pair.far.poll_timeout().unwrap();
+    assert_eq!(at, Micros(1_900_000));
+    pair.now = at;
+    pair.far.handle_timeout(at);
+    let (near, far) = pair.settle();
+    let code = Code::IDLE_TIMEOUT;
+    assert_eq!(far, [Event::TimedOut { channel, code }]);
+    assert_eq!(near, [Event::Reset { channel, code, reason: String::new() }]);
+    assert_eq!((pair.near.channel_count(), pair.far.channel_count()), (0, 0));
+}
+
+#[test]
+fn a_channel_ends_at_its_deadline_however_much_it_is_used() {
+    let mut pair = Pair::connected();
+    let channel = pair.near.open(Open { deadline_millis: 3000, idle_millis: 2000, ..Open::to("x") }).unwrap();
+    pair.settle();
+    for second in 1..=2 {
+        pair.now = Micros(second * 1_000_000);
+        pair.near.send(channel, &mut Bytes::from_static(b"busy")).unwrap();
+        pair.settle();
+        pair.far.handle_timeout(pair.now);
+    }
+    pair.now = Micros(3_000_000);
+    pair.far.handle_timeout(pair.now);
+    let (near, _) = pair.settle();
+    assert_eq!(near, [Event::Reset { channel, code: Code::DEADLINE, reason: String::new() }]);
+}

@@ -59,6 +59,7 @@ export interface Device {
   id: string;
   name: string;
   online: boolean;
+  reconnecting: boolean;
   enrolled: boolean;
   disabled: boolean;
   last_seen_at: string | null;

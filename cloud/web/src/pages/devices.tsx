@@ -177,6 +177,7 @@ function DeviceTable({ devices }: { devices: readonly Device[] }) {
 export function DeviceStatus({ device }: { device: Device }) {
   if (device.disabled) return <Status kind="bad">{words.disabled}</Status>;
   if (device.online) return <Status kind="ok">{text.device.online}</Status>;
+  if (device.reconnecting) return <Status kind="warn">{text.device.reconnecting}</Status>;
   return device.enrolled ? (
     <Status kind="idle">{text.device.offline}</Status>
   ) : (

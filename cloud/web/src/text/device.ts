@@ -6,6 +6,7 @@ export const device = {
   device: {
     online: "online",
     offline: "offline",
+    reconnecting: "reconnecting",
     tabs: { "remote-access": "Remote access", control: "Control", info: "Info" },
     tabList: "Parts of the device",
     unknown: "There is no such device, or you may not see it.",

@@ -1,0 +1,77 @@
+//! Whose data goes next: the most urgent first, in turn by bytes among equals, and nobody waits for ever.
+//!
+//! Spec: PROTOCOL.md §11.1.
+
+use alloc::collections::VecDeque;
+
+use super::Micros;
+use crate::{ChannelId, Urgency};
+
+/// Who is passed over for so long gets a turn.
+const AGING_MICROS: u64 = 200_000;
+const CLASSES: usize = Urgency::BULK.0 as usize + 1;
+
+#[derive(Debug, Default)]
+struct Class {
+    channels: VecDeque<ChannelId>,
+    /// When it was last served, or began to wait.
+    served_at: Micros,
+}
+
+/// Channels with data that their own credit lets go, each at most once.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    classes: [Class; CLASSES],
+    /// How many stand in all classes.
+    count: usize,
+}
+
+impl Schedule {
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Gets in line: first, if it still has its turn.
+    pub(super) fn push(&mut self, now: Micros, urgency: Urgency, id: ChannelId, keeps_turn: bool) {
+        let Some(class) = self.classes.get_mut(usize::from(urgency.0)) else { return };
+        if class.channels.is_empty() {
+            class.served_at = now;
+        }
+        match keeps_turn {
+            true => class.channels.push_front(id),
+            false => class.channels.push_back(id),
+        }
+        self.count += 1;
+    }
+
+    pub(super) fn pop(&mut self, urgency: Urgency) -> Option<ChannelId> {
+        let class = self.classes.get_mut(usize::from(urgency.0))?;
+        let id = class.channels.pop_front()?;
+        self.count -= 1;
+        if class.channels.is_empty() {
+            class.channels = VecDeque::new();
+        }
+        Some(id)
+    }
+
+    pub(super) fn served(&mut self, now: Micros, urgency: Urgency) {
+        if let Some(class) = self.classes.get_mut(usize::from(urgency.0)) {
+            class.served_at = now;
+        }
+    }
+
+    /// The classes that wait, with how many stand in each, in the order in which they are to be served.
+    pub(super) fn order(&self, now: Micros) -> impl Iterator<Item = (Urgency, usize)> + use<> {
+        let waiting = |is_old: bool| {
+            self.classes.each_ref().map(|class| {
+                let aged = now.0.saturating_sub(class.served_at.0) >= AGING_MICROS;
+                if aged == is_old { class.channels.len() } else { 0 }
+            })
+        };
+        let numbered = |counts: [usize; CLASSES]| (0..).map(Urgency).zip(counts);
+        // The one that is passed over most easily first: the others get their turn anyway.
+        let (old, young) = (numbered(waiting(true)), numbered(waiting(false)));
+        let old = old.collect::<alloc::vec::Vec<_>>().into_iter().rev();
+        old.chain(young).filter(|(_, count)| *count > 0)
+    }
+}

@@ -36,7 +36,7 @@ const server = createServer(async (request, response) => {
   }
 });
 new WebSocketServer({ server, perMessageDeflate: false }).on("connection", (socket) => {
-  const pty = spawn("socat", ["-", `EXEC:"${COMMAND}",pty,setsid,ctty`], { stdio: ["pipe", "pipe", "ignore"] });
+  const pty = spawn("socat", ["-", `EXEC:"${COMMAND}",pty,setsid,ctty,stderr`], { stdio: ["pipe", "pipe", "ignore"] });
   socket.on("message", (data) => pty.stdin.write(data));
   pty.stdout.on("data", (data) => socket.send(data));
   socket.on("close", () => pty.kill());

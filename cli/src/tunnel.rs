@@ -16,9 +16,9 @@ use tokio::{
 };
 use towline_agent::{Backoff, dial_problem};
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
-use towline_transport::{Options, dial};
+use towline_transport::dial;
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, FieldKey, Limits, Open,
+    CarrierKind, Code, Config, FieldKey, Limits, Open, Urgency,
     driver::{By, Channel, Ended, Mux},
 };
 
@@ -57,8 +57,23 @@ impl Tunnel {
     ///
     /// Cancelling gives the channel up.
     pub(crate) async fn open(&self, device_id: &str, endpoint_id: &str) -> Result<Channel, Problem> {
+        self.open_with(device_id, endpoint_id, Urgency::NORMAL).await
+    }
+
+    /// The same, for bytes of this urgency.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling gives the channel up.
+    pub(crate) async fn open_with(
+        &self,
+        device_id: &str,
+        endpoint_id: &str,
+        urgency: Urgency,
+    ) -> Result<Channel, Problem> {
         let (reply, answer) = oneshot::channel();
-        let open = Open::to(format!("towline:device/{device_id}/endpoint/{endpoint_id}"));
+        let target = format!("towline:device/{device_id}/endpoint/{endpoint_id}");
+        let open = Open { urgency, ..Open::to(target) };
         let stopped = || Problem::new(ErrorCode::SessionLost, "the session was closed");
         self.requests.send(Request { open, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -184,13 +199,9 @@ async fn connect(access: &Access) -> Result<Session, Problem> {
     let mut bearer = HeaderValue::try_from(format!("Bearer {}", access.token))
         .map_err(|_| Problem::new(ErrorCode::Unauthenticated, "the token has characters that no token has"))?;
     bearer.set_sensitive(true);
-    let options = Options {
-        trust: access.trust(),
-        alpn: vec![b"http/1.1".to_vec()],
-        headers: vec![(header::AUTHORIZATION, bearer)],
-        subprotocol: Some(SUBPROTOCOL_TUNNEL.into()),
-        ..Options::default()
-    };
+    let mut options = access.way_out.options(&access.trust(), "http/1.1");
+    options.headers = vec![(header::AUTHORIZATION, bearer)];
+    options.subprotocol = Some(SUBPROTOCOL_TUNNEL.into());
     let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
     let carrier =
         waiting(|| format!("connecting to {cloud}"), dialled).await.map_err(|error| dial_problem(cloud, &error))?;

@@ -2,7 +2,9 @@
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| towline_fuzz::tunnel::two_connections(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    towline_fuzz::tunnel::two_connections(data);
+});
 
 #[cfg(not(fuzzing))]
 fn main() {

@@ -1,6 +1,9 @@
-//! tunnel-proto: frames, one machine against any bytes, two machines against each other.
+//! tunnel-proto: frames, one machine against any bytes, two and three machines against each other.
 
+mod leg;
 mod pair;
+mod relay;
+mod side;
 
 use bytes::{Bytes, BytesMut};
 use towline_tunnel_proto::{
@@ -8,7 +11,7 @@ use towline_tunnel_proto::{
     Hello, Limits, Micros, Open, Urgency,
 };
 
-pub use self::pair::two_connections;
+pub use self::{pair::two_connections, relay::three_connections};
 use crate::{law, script::Script};
 
 /// Any bytes as frames: what can be read is written back, and reads as the same again.
@@ -116,6 +119,7 @@ fn hello() -> Frame {
         connection_credit: 1 << 20,
         max_channels: 100,
         keepalive_millis: 10_000,
+        resumption: None,
         fields: Fields::new(),
     })
 }

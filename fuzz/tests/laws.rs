@@ -8,7 +8,7 @@ use towline_fuzz::{keys, rfb, telnet, tunnel};
 type Oracle = fn(&[u8]);
 
 /// Each fuzz target and the oracle behind it.
-const ORACLES: [(&str, Oracle); 26] = [
+const ORACLES: [(&str, Oracle); 27] = [
     ("keys_openssh_key_v1", keys::openssh_key_v1),
     ("keys_pem", keys::pem),
     ("keys_der", keys::der),
@@ -34,8 +34,41 @@ const ORACLES: [(&str, Oracle); 26] = [
     ("telnet_compression", telnet::compression),
     ("tunnel_frame", tunnel::frame),
     ("tunnel_connection", tunnel::connection),
-    ("tunnel_two_connections", tunnel::two_connections),
+    ("tunnel_two_connections", two_connections),
+    ("tunnel_three_connections", three_connections),
 ];
+
+fn two_connections(script: &[u8]) {
+    tunnel::two_connections(script);
+}
+
+fn three_connections(script: &[u8]) {
+    tunnel::three_connections(script);
+}
+
+/// 10,000, or as many as `TOWLINE_CARRIER_LOSSES` says.
+#[test]
+fn thousands_of_carriers_are_lost_and_no_byte_with_them() {
+    let wanted = std::env::var("TOWLINE_CARRIER_LOSSES").map_or(10_000, |number| number.parse().unwrap());
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let (mut losses, mut runs) = (0, 0u64);
+    while losses < wanted {
+        let length = 500 + random() % 6000;
+        let script: Vec<u8> = (0..length).map(|_| random() as u8).collect();
+        losses += match runs % 2 {
+            0 => tunnel::two_connections(&script),
+            _ => tunnel::three_connections(&script),
+        };
+        runs += 1;
+    }
+    println!("{losses} carriers were lost in {runs} runs");
+}
 
 #[test]
 fn every_saved_input_still_holds() {
@@ -86,6 +119,11 @@ proptest! {
     #[test]
     fn two_machines_lose_and_double_nothing(script in proptest::collection::vec(any::<u8>(), 0..4000)) {
         tunnel::two_connections(&script);
+    }
+
+    #[test]
+    fn three_machines_lose_and_double_nothing(script in proptest::collection::vec(any::<u8>(), 0..4000)) {
+        tunnel::three_connections(&script);
     }
 
     #[test]

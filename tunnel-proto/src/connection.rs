@@ -8,10 +8,23 @@
 //!
 //! What is still to be said is kept as state, not as a queue of frames: one answer to a ping, one limit, one reset per
 //! channel. DATA is cut into frames only when the carrier can take it.
+//!
+//! ```text
+//!           HELLO                        carrier lost
+//!   Hello ─────────► Running ───────────────────────────────► Waiting ── too long ──► Ended
+//!     │                 ▲  ▲                                    │  ▲
+//!     │ RESUME          │  └── resume_with (acceptor) ──────────┤  │ carrier lost
+//!     ▼                 │                          (dialer)     ▼  │
+//!   Yielded             └──────────── RESUMED ────────────── Resuming
+//! ```
+//!
+//! Without resumption, `Running` goes straight to `Ended`.
 
 mod channel;
 mod input;
 mod receive;
+mod replay;
+mod resumption;
 mod timeout;
 mod transmit;
 
@@ -25,9 +38,11 @@ use bytes::{Bytes, BytesMut};
 use self::{
     channel::{Channel, Fin, Stage},
     input::Input,
+    replay::Replay,
+    resumption::{Acknowledgement, Agreed},
 };
 use crate::{
-    ChannelId, Code, Error, Fields, Limits, Open,
+    ChannelId, Code, Error, Fields, Limits, Open, Resume, Resumption, Secret, SessionId,
     frame::{self, Hello},
 };
 
@@ -77,6 +92,8 @@ pub struct Config {
     pub connection_window_bytes: u32,
     /// The largest DATA payload to send, in bytes, if the peer takes that much. Default 32 KiB.
     pub frame_bytes: u16,
+    /// How the session outlives its carrier; `None`, the default: it does not. Both sides have to want it.
+    pub resumption: Option<Resumption>,
     /// Name and version of the program, told to the peer.
     pub implementation: String,
 }
@@ -92,6 +109,7 @@ impl Config {
             channel_window_bytes: 256 * 1024,
             connection_window_bytes: 256 * 1024,
             frame_bytes: 32 * 1024,
+            resumption: None,
             implementation: concat!("towline/", env!("CARGO_PKG_VERSION")).into(),
         }
     }
@@ -164,6 +182,13 @@ pub enum Event {
         /// Why, for a person.
         reason: String,
     },
+    /// The carrier is lost and the session waits for another. The dialer makes one and calls [`Connection::resume`].
+    Lost,
+    /// The session goes on, on another carrier.
+    Resumed,
+    /// The peer made this carrier to go on with another session: find it by its id and call
+    /// [`Connection::resume_with`] there, or say no with [`Connection::close`].
+    Resuming(Resume),
     /// The peer ended the session. Nothing follows.
     Closed {
         /// Why.
@@ -179,17 +204,24 @@ enum Phase {
     /// Waiting for the peer's HELLO.
     Hello,
     Running,
+    /// Without a carrier.
+    Waiting,
+    /// Dialer: on a new carrier, until the acceptor agrees.
+    Resuming,
+    /// Acceptor: the carrier is for another session.
+    Yielded,
     /// Ended; a CLOSE may still wait in `farewell`.
     Ended,
 }
 
-/// One session over one carrier. See the [crate's documentation](crate) for the loop around it.
+/// One session, over one carrier at a time. See the [crate's documentation](crate) for the loop around it.
 #[derive(Debug)]
 pub struct Connection {
     config: Config,
     limits: Limits,
     phase: Phase,
     failed: Option<Error>,
+    preamble_unsaid: bool,
     /// HELLO is out.
     introduced: bool,
     farewell: Option<(Code, String)>,
@@ -197,8 +229,8 @@ pub struct Connection {
     /// The peer has said that it will go away.
     peer_drains: bool,
     input: Input,
-    /// Pieces of frames already cut, header and payload apart.
-    output: VecDeque<Bytes>,
+    /// Counted frames already cut.
+    replay: Replay,
     headers: BytesMut,
     events: VecDeque<Event>,
 
@@ -230,6 +262,12 @@ pub struct Connection {
     /// Sum of the windows of all channels. INVARIANT: <= limits.max_buffered_bytes.
     windows: u64,
 
+    /// Resumption, once both sides have said that they want it.
+    agreed: Option<Agreed>,
+    /// What an acceptor offers in its HELLO.
+    offer: Option<(SessionId, Secret)>,
+    acknowledgement: Acknowledgement,
+
     last_heard: Micros,
     ping: Option<u64>,
     ping_unsaid: bool,
@@ -244,13 +282,10 @@ const MAX_REFUSALS: usize = 256;
 
 impl Connection {
     /// A session at its very beginning: `poll_transmit` has the HELLO.
-    pub fn new(config: Config, limits: Limits, now: Micros) -> Self {
+    pub fn new(mut config: Config, limits: Limits, now: Micros) -> Self {
         let with_preamble = config.carrier == CarrierKind::Magic;
-        let mut output = VecDeque::new();
-        if with_preamble {
-            output.push_back(frame::preamble());
-        }
         Self {
+            offer: config.resumption.as_mut().and_then(|resumption| resumption.session.take()),
             next_local: match config.role {
                 Role::Dialer => 1,
                 Role::Acceptor => 2,
@@ -261,12 +296,13 @@ impl Connection {
             limits,
             phase: Phase::Hello,
             failed: None,
+            preamble_unsaid: with_preamble,
             introduced: false,
             farewell: None,
             drain_unsaid: None,
             peer_drains: false,
             input: Input::new(with_preamble),
-            output,
+            replay: Replay::default(),
             headers: BytesMut::new(),
             events: VecDeque::new(),
             channels: BTreeMap::new(),
@@ -284,6 +320,8 @@ impl Connection {
             received: 0,
             consumed: 0,
             windows: 0,
+            agreed: None,
+            acknowledgement: Acknowledgement::default(),
             last_heard: now,
             ping: None,
             ping_unsaid: false,
@@ -304,7 +342,7 @@ impl Connection {
             return Err(Error::Misuse("open after the session has ended"));
         }
         let window = u64::from(self.config.channel_window_bytes);
-        if self.phase == Phase::Running && self.local_count >= self.peer_max_channels {
+        if self.phase != Phase::Hello && self.local_count >= self.peer_max_channels {
             return Err(Error::Refused { by: "the peer", reason: "as many channels are open as it allows" });
         }
         if self.peer_drains {
@@ -490,15 +528,14 @@ impl Connection {
         self.phase == Phase::Ended
     }
 
-    /// Whether [`Connection::poll_transmit`] has something that does not have to wait for credit.
+    /// Whether [`Connection::poll_transmit`] has something that does not have to wait for credit, an acknowledgement or a
+    /// carrier.
     pub fn wants_transmit(&self) -> bool {
-        !self.output.is_empty()
-            || self.farewell.is_some()
-            || (self.phase != Phase::Ended
-                && (!self.introduced
-                    || self.pong_unsaid.is_some()
-                    || self.ping_unsaid
-                    || (self.phase == Phase::Running
+        self.replay.is_in_frame()
+            || self.wants_uncounted()
+            || (self.phase == Phase::Running
+                && (self.replay.has_next()
+                    || (!self.replay.is_full()
                         && (self.drain_unsaid.is_some()
                             || !self.control.is_empty()
                             || !self.refusals.is_empty()
@@ -507,16 +544,21 @@ impl Connection {
     }
 
     /// Whether data, or the end of a direction, still waits here for credit or for the carrier. What
-    /// [`Connection::poll_transmit`] has handed out counts as sent.
+    /// [`Connection::poll_transmit`] has handed out counts as sent; with resumption only what the peer has.
     pub fn has_unsent(&self) -> bool {
         self.phase != Phase::Ended
-            && (!self.output.is_empty()
+            && (!self.replay.is_empty()
                 || self.channels.values().any(|channel| channel.unsent_bytes > 0 || channel.fin == Fin::Wanted))
     }
 
     /// Bytes received and not yet consumed, over all channels: what the peer makes this side hold.
     pub fn buffered_bytes(&self) -> u64 {
         self.received.saturating_sub(self.consumed)
+    }
+
+    /// Bytes sent and kept until the peer has them, with what keeping them costs.
+    pub fn replay_bytes(&self) -> usize {
+        self.replay.held_bytes()
     }
 
     /// Channels that live, of both sides.

@@ -3,6 +3,10 @@
 //! [`Mux::new`] makes a cheap, cloneable handle and the [`Driver`], a future to be spawned. Reading and writing go on
 //! independently of each other inside it, so that two sides that are both full never wait for one another.
 //!
+//! With [`Config::resumption`] a session outlives its carrier. The dialer waits for [`Mux::lost`], dials, and calls
+//! [`Mux::resume`]. The acceptor begins every carrier with [`Mux::new`] and asks for the [`Mux::greeting`]: if that is a
+//! [`Returning`], it looks for the session that is meant and hands the carrier over. Channels never notice.
+//!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,6 +47,7 @@ mod relay;
 mod task;
 
 use std::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::String,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -61,7 +66,16 @@ pub use self::{
     relay::{Counters, RelayEnd, Side, pass_on, relay, relay_until},
     task::Driver,
 };
-use crate::{ChannelId, Code, Config, Connection, Fields, Hello, Limits, Micros, Open};
+use crate::{
+    Binding, ChannelId, Code, Config, Connection, Error, Fields, Hello, Limits, Micros, Open, Resume, Secret, SessionId,
+};
+
+/// What a session runs over.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+type BoxIo = Box<dyn Io>;
 
 /// Who ended something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,8 +112,8 @@ impl From<Ended> for std::io::Error {
     }
 }
 
-/// One session over one carrier. Cheap to clone; all clones are the same session. The session goes on when all are
-/// dropped, until it is closed or its carrier ends.
+/// One session. Cheap to clone; all clones are the same session. The session goes on when all are dropped, until it is
+/// closed or its carrier ends, or, with resumption, until it has waited too long for another.
 #[derive(Clone)]
 pub struct Mux(Arc<Shared>);
 
@@ -111,14 +125,19 @@ impl std::fmt::Debug for Mux {
 
 impl Mux {
     /// A session over `io`, and the task that drives it: spawn that. Nothing happens before it is polled.
-    pub fn new<S>(io: S, config: Config, limits: Limits) -> (Self, Driver<S>)
+    pub fn new<S>(io: S, config: Config, limits: Limits) -> (Self, Driver)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 connection: Connection::new(config, limits, Micros(0)),
                 hello: None,
+                standing: Standing::Beginning,
+                lost_because: None,
+                carriers: 0,
+                next_carrier: Some(Box::new(io)),
+                yields_to: None,
                 channels: BTreeMap::new(),
                 incoming: VecDeque::new(),
                 driver: None,
@@ -129,7 +148,7 @@ impl Mux {
             changed: Notify::new(),
             began: Instant::now(),
         });
-        (Self(shared.clone()), Driver::new(io, shared))
+        (Self(shared.clone()), Driver::new(shared))
     }
 
     /// Asks the peer for a channel and returns at once; data may be sent before [`Channel::accepted`].
@@ -187,6 +206,118 @@ impl Mux {
             .await
     }
 
+    /// Acceptor: what the carrier is for, a session of its own or one that is to be resumed.
+    ///
+    /// # Errors
+    ///
+    /// The session's end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn greeting(&self) -> Result<Greeting, Ended> {
+        let found = self.0.when(|state| match (&state.standing, &state.hello, &state.ended) {
+            (_, _, Some(ended)) => Some(Err(ended.clone())),
+            (Standing::Yielded(resume), _, None) => Some(Ok(Err(resume.clone()))),
+            (_, Some(hello), None) => Some(Ok(Ok(hello.clone()))),
+            (_, None, None) => None,
+        });
+        Ok(match found.await? {
+            Ok(hello) => Greeting::Hello(hello),
+            Err(resume) => Greeting::Returning(Returning { carrier: self.clone(), resume }),
+        })
+    }
+
+    /// The session's name, if it can be resumed.
+    pub fn session_id(&self) -> Option<SessionId> {
+        self.0.lock().connection.session_id()
+    }
+
+    /// Whether the session has a carrier and goes on over it.
+    pub fn is_connected(&self) -> bool {
+        let state = self.0.lock();
+        matches!(state.standing, Standing::Connected) && state.ended.is_none()
+    }
+
+    /// Whether no channel is open and nothing that was sent waits for the peer: nothing would be lost with the session.
+    pub fn is_idle(&self) -> bool {
+        let state = self.0.lock();
+        state.connection.channel_count() == 0 && !state.connection.has_unsent()
+    }
+
+    /// Waits until the session is without a carrier, and says why; the dialer then makes another. Never, once the session
+    /// has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn lost(&self) -> String {
+        self.0
+            .when(|state| match &state.standing {
+                Standing::Lost(reason) if state.ended.is_none() => Some(reason.clone()),
+                _ => None,
+            })
+            .await
+    }
+
+    /// Waits until the session has a carrier again: true; or has ended: false.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn is_back(&self) -> bool {
+        self.0
+            .when(|state| match (&state.standing, &state.ended) {
+                (_, Some(_)) => Some(false),
+                (Standing::Connected, None) => Some(true),
+                _ => None,
+            })
+            .await
+    }
+
+    /// Dialer: goes on over another carrier; one that is still there is given up. `exporter` is that of the carrier's TLS
+    /// (RFC 9266), if nobody in between has TLS of their own. Waits until the acceptor has agreed.
+    ///
+    /// # Errors
+    ///
+    /// By [`By::Carrier`]: this carrier was lost, too, and another can be tried unless [`Mux::is_ended`]. Else why the
+    /// session is over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the session goes on over the carrier all the same.
+    pub async fn resume<S>(&self, io: S, exporter: Option<[u8; 32]>) -> Result<(), Ended>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        self.begin_to_resume(Box::new(io), exporter)?;
+        self.0.changed.notify_waiters();
+        self.0
+            .when(|state| match (&state.standing, &state.ended) {
+                (_, Some(ended)) => Some(Err(ended.clone())),
+                (Standing::Connected, None) => Some(Ok(())),
+                (Standing::Lost(reason), None) => {
+                    Some(Err(Ended { code: Code::SILENT, reason: reason.clone(), by: By::Carrier }))
+                }
+                _ => None,
+            })
+            .await
+    }
+
+    fn begin_to_resume(&self, io: BoxIo, exporter: Option<[u8; 32]>) -> Result<(), Ended> {
+        let mut state = self.0.lock();
+        if let Some(ended) = &state.ended {
+            return Err(ended.clone());
+        }
+        let begun = state.connection.resume(self.0.now(), exporter);
+        begun.map_err(|error| Ended { code: error.code(), reason: std::format!("{error}"), by: By::Local })?;
+        state.carriers += 1;
+        state.next_carrier = Some(io);
+        state.standing = Standing::Beginning;
+        state.wake_driver();
+        Ok(())
+    }
+
     /// Tells the peer that this side will go away soon and when to come back. The peer opens nothing more; what is open
     /// goes on until it ends, or until [`Mux::close`].
     pub fn drain(&self, retry_after: Duration, reason: &str) {
@@ -216,8 +347,8 @@ impl Mux {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits until everything that was sent, ends of directions included, has been handed to the carrier, or the session
-    /// has ended. A [`Mux::close`] after that loses nothing that this side sent.
+    /// Waits until everything that was sent, ends of directions included, has been handed to the carrier, and with
+    /// resumption has arrived; or the session has ended. A [`Mux::close`] after that loses nothing that this side sent.
     ///
     /// # Cancel safety
     ///
@@ -248,6 +379,73 @@ impl Mux {
     /// Whether both are handles of one session.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// What a carrier that was made to an acceptor is for.
+#[derive(Debug)]
+pub enum Greeting {
+    /// A session of its own.
+    Hello(Hello),
+    /// One that there was before.
+    Returning(Returning),
+}
+
+/// A carrier that was made to go on with a session. Dropped without an answer, it is refused.
+#[derive(Debug)]
+pub struct Returning {
+    carrier: Mux,
+    resume: Resume,
+}
+
+impl Returning {
+    /// Which session is meant. Not proved yet.
+    pub fn session_id(&self) -> SessionId {
+        self.resume.session
+    }
+
+    /// Goes on with `session` over this carrier, if the peer proves to be its other side; see [`Connection::resume_with`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ResumeRefused`]: the peer is told, and `session` is as it was.
+    pub fn resume(self, session: &Mux, exporter: Option<[u8; 32]>, next: Secret) -> Result<(), Error> {
+        let offered = self.carrier.0.lock().connection.offered();
+        let Some(offered) = offered else { return Err(Error::Misuse("resume on a carrier that has ended")) };
+        let binding = Binding { offered, exporter };
+        let mut state = session.0.lock();
+        let outcome = state.connection.resume_with(session.0.now(), &self.resume, &binding, next);
+        if let Err(error) = outcome {
+            drop(state);
+            self.refuse(error.code(), &std::format!("{error}"));
+            return Err(error);
+        }
+        state.carriers += 1;
+        state.standing = Standing::Connected;
+        state.wake_driver();
+        drop(state);
+        session.0.changed.notify_waiters();
+
+        let mut carrier = self.carrier.0.lock();
+        carrier.yields_to = Some(session.0.clone());
+        carrier.wake_driver();
+        Ok(())
+    }
+
+    /// No, and why.
+    pub fn refuse(self, code: Code, reason: &str) {
+        self.carrier.close(code, reason);
+    }
+}
+
+impl Drop for Returning {
+    fn drop(&mut self) {
+        let state = self.carrier.0.lock();
+        let is_answered = state.yields_to.is_some() || state.ended.is_some();
+        drop(state);
+        if !is_answered {
+            self.carrier.close(Code::RESUME_REFUSED, "");
+        }
     }
 }
 
@@ -288,14 +486,33 @@ impl Incoming {
 /// What the handles and the driver share.
 struct Shared {
     state: Mutex<State>,
-    /// Rings when `incoming`, `hello`, `peer_drains` or `ended` change, and when all has been handed to the carrier.
+    /// Rings when `incoming`, `hello`, `standing`, `peer_drains` or `ended` change, and when all has been sent.
     changed: Notify,
     began: Instant,
+}
+
+/// How a session stands with its carrier.
+enum Standing {
+    /// There is one, and the peer has not answered on it yet.
+    Beginning,
+    Connected,
+    Lost(String),
+    /// It is for another session.
+    Yielded(Resume),
 }
 
 struct State {
     connection: Connection,
     hello: Option<Hello>,
+    standing: Standing,
+    /// What the driver found out about the carrier.
+    lost_because: Option<String>,
+    /// Counts carriers: the driver lets go of one that is no longer the last.
+    carriers: u64,
+    /// For the driver to take.
+    next_carrier: Option<BoxIo>,
+    /// The session that gets this one's carrier.
+    yields_to: Option<Arc<Shared>>,
     channels: BTreeMap<ChannelId, Handle>,
     incoming: VecDeque<(ChannelId, Open)>,
     driver: Option<Waker>,

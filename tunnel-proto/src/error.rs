@@ -38,6 +38,18 @@ pub enum Error {
         /// How long, in milliseconds.
         millis: u64,
     },
+    /// A wish to resume that cannot be granted. Whatever it was for is as it was before.
+    #[error("the session is not resumed: {reason}")]
+    ResumeRefused {
+        /// Why.
+        reason: &'static str,
+    },
+    /// The carrier was lost and no other came in time.
+    #[error("the session was not resumed within {millis} ms")]
+    ResumeExpired {
+        /// How long it has waited, in milliseconds.
+        millis: u64,
+    },
     /// There is no room for another channel now: try again when one has ended.
     #[error("refused by {by}: {reason}")]
     Refused {
@@ -61,6 +73,8 @@ impl Error {
             Self::Unsupported { what: "version", .. } => Code::VERSION,
             Self::Unsupported { .. } => Code::PROTOCOL,
             Self::Silent { .. } => Code::SILENT,
+            Self::ResumeRefused { .. } => Code::RESUME_REFUSED,
+            Self::ResumeExpired { .. } => Code::RESUME_EXPIRED,
             Self::Misuse(_) => Code::INTERNAL,
         }
     }

@@ -23,6 +23,8 @@ impl FieldKey {
     pub const USER: Self = Self(4);
     /// Text, in HELLO: name and version of the implementation.
     pub const IMPLEMENTATION: Self = Self(5);
+    /// In HELLO: [`Resumption`](crate::Resumption), which is apart from the other fields because it holds a secret.
+    pub const RESUMPTION: Self = Self(6);
 }
 
 /// Key-value pairs in the order they were put in. A key stands once; unknown keys are kept and mean nothing.
@@ -55,6 +57,11 @@ impl Fields {
     /// A field's bytes.
     pub fn get(&self, key: FieldKey) -> Option<&Bytes> {
         self.0.iter().find(|(other, _)| *other == key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn remove(&mut self, key: FieldKey) -> Option<Bytes> {
+        let at = self.0.iter().position(|(other, _)| *other == key)?;
+        Some(self.0.remove(at).1)
     }
 
     /// A field's text; `None` also if it is not UTF-8.

@@ -6,7 +6,11 @@ use alloc::string::String;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::{Code, Error, Fields, Limits, reader::Reader};
+use crate::{
+    Code, Error, FieldKey, Fields, Limits,
+    reader::Reader,
+    resume::{Resume, Resumption, Secret, SessionId},
+};
 
 /// The bytes a carrier begins with when nothing else has negotiated the protocol: `TOWL`, CR, LF, lowest and highest
 /// version.
@@ -58,12 +62,25 @@ impl FrameType {
     pub const CREDIT: Self = Self(0x05);
     /// Are you there? Flag 0x01: yes.
     pub const PING: Self = Self(0x08);
+    /// How much of the session has arrived.
+    pub const ACK: Self = Self(0x09);
     /// The sender will go away soon: open nothing more, come back later.
     pub const DRAIN: Self = Self(0x0a);
     /// Versions, capabilities, limits. The first frame in each direction.
     pub const HELLO: Self = Self(0x0b);
+    /// The wish to go on with a session on this carrier, instead of HELLO.
+    pub const RESUME: Self = Self(0x0c);
+    /// Yes to a RESUME.
+    pub const RESUMED: Self = Self(0x0d);
     /// The end of the session.
     pub const CLOSE: Self = Self(0x10);
+
+    /// Whether it counts for resumption: what does not belongs to its carrier and is not sent again.
+    ///
+    /// Spec: PROTOCOL.md §10.
+    pub fn is_counted(self) -> bool {
+        matches!(self, Self::DATA | Self::OPEN | Self::ACCEPT | Self::RESET | Self::STOP | Self::CREDIT | Self::DRAIN)
+    }
 
     /// Whether a receiver that does not know the type skips the frame (0x40 to 0x7f).
     pub fn is_ignorable(self) -> bool {
@@ -93,8 +110,7 @@ impl FrameHeader {
     /// # Errors
     ///
     /// [`Error::Malformed`] if the top bit of the channel is set, a flag is unknown, or a type stands on the wrong
-    /// kind of channel. [`Error::Unsupported`] for types of version 1 that need a capability, and for unknown ones that may not
-    /// be skipped.
+    /// kind of channel. [`Error::Unsupported`] for unknown types that may not be skipped.
     ///
     /// Spec: PROTOCOL.md §4.
     pub fn decode(input: &mut &[u8]) -> Result<Option<Self>, Error> {
@@ -121,7 +137,12 @@ impl FrameHeader {
             FrameType::OPEN | FrameType::ACCEPT | FrameType::RESET | FrameType::STOP => (0, !on_session),
             FrameType::CREDIT => (0, true),
             FrameType::PING => (FLAG, on_session),
-            FrameType::HELLO | FrameType::DRAIN | FrameType::CLOSE => (0, on_session),
+            FrameType::HELLO
+            | FrameType::DRAIN
+            | FrameType::CLOSE
+            | FrameType::ACK
+            | FrameType::RESUME
+            | FrameType::RESUMED => (0, on_session),
             ignorable if ignorable.is_ignorable() => (0xff, true),
             other => return Err(Error::Unsupported { what: "frame type", value: i64::from(other.0) }),
         };
@@ -177,6 +198,8 @@ pub struct Hello {
     pub max_channels: u32,
     /// How long the sender stays quiet at most before it asks for a sign of life, in milliseconds.
     pub keepalive_millis: u32,
+    /// The sender can go on with the session on another carrier.
+    pub resumption: Option<Resumption>,
     /// Facts.
     pub fields: Fields,
 }
@@ -275,6 +298,22 @@ pub enum Frame {
     },
     /// What each side says first.
     Hello(Hello),
+    /// How much of the session has arrived.
+    Ack {
+        /// In bytes of counted frames, since the session began.
+        received: u64,
+    },
+    /// The wish to go on with a session on this carrier.
+    Resume(Resume),
+    /// Yes to that.
+    Resumed {
+        /// That of the wish.
+        epoch: u32,
+        /// How much of the session the sender has, in bytes of counted frames.
+        received: u64,
+        /// The secret of the next wish.
+        next: Secret,
+    },
     /// The sender will go away soon.
     Drain {
         /// When to come back, in milliseconds from now.
@@ -338,7 +377,10 @@ impl Frame {
             Self::Stop { channel, .. } => (FrameType::STOP, 0, *channel),
             Self::Credit { channel, .. } => (FrameType::CREDIT, 0, *channel),
             Self::Ping { pong, .. } => (FrameType::PING, u8::from(*pong), ChannelId::SESSION),
+            Self::Ack { .. } => (FrameType::ACK, 0, ChannelId::SESSION),
             Self::Hello(_) => (FrameType::HELLO, 0, ChannelId::SESSION),
+            Self::Resume(_) => (FrameType::RESUME, 0, ChannelId::SESSION),
+            Self::Resumed { .. } => (FrameType::RESUMED, 0, ChannelId::SESSION),
             Self::Drain { .. } => (FrameType::DRAIN, 0, ChannelId::SESSION),
             Self::Close { .. } => (FrameType::CLOSE, 0, ChannelId::SESSION),
             Self::Ignored(header) => (header.frame_type, header.flags, header.channel),
@@ -370,7 +412,19 @@ impl Frame {
             }
             Self::Credit { limit, .. } => payload.put_u64(*limit),
             Self::Ping { id, .. } => payload.put_u64(*id),
+            Self::Ack { received } => payload.put_u64(*received),
             Self::Hello(hello) => hello.encode(&mut payload),
+            Self::Resume(resume) => {
+                payload.put_slice(&resume.session.0);
+                payload.put_u32(resume.epoch);
+                payload.put_u64(resume.received);
+                payload.put_slice(&resume.proof);
+            }
+            Self::Resumed { epoch, received, next } => {
+                payload.put_u32(*epoch);
+                payload.put_u64(*received);
+                payload.put_slice(next.bytes());
+            }
             Self::Ignored(header) => payload.put_bytes(0, usize::from(header.length)),
         }
         payload.truncate(usize::from(u16::MAX));
@@ -400,10 +454,18 @@ pub(crate) fn check_length(header: &FrameHeader, limits: &Limits) -> Result<(), 
             let max = limits.max_reason_bytes as u64 + 4;
             if length > max { too_long("max_reason_bytes", max) } else { Ok(()) }
         }
-        FrameType::CREDIT | FrameType::PING if header.length != 8 => {
-            Err(Error::Malformed { what: "frame", reason: "a length that its type does not have" })
+        _ => {
+            let fits = match header.frame_type {
+                FrameType::CREDIT | FrameType::PING | FrameType::ACK => header.length == 8,
+                FrameType::RESUME => header.length == 60,
+                FrameType::RESUMED => header.length == 44,
+                _ => true,
+            };
+            match fits {
+                true => Ok(()),
+                false => Err(Error::Malformed { what: "frame", reason: "a length that its type does not have" }),
+            }
         }
-        _ => Ok(()),
     }
 }
 
@@ -430,7 +492,22 @@ pub(crate) fn decode_control(header: FrameHeader, payload: &[u8], limits: &Limit
         }
         FrameType::CREDIT => Frame::Credit { channel, limit: credit(reader.u64().ok_or(short("CREDIT"))?)? },
         FrameType::PING => Frame::Ping { id: reader.u64().ok_or(short("PING"))?, pong: header.flags & FLAG != 0 },
+        FrameType::ACK => Frame::Ack { received: reader.u64().ok_or(short("ACK"))? },
         FrameType::HELLO => Frame::Hello(Hello::decode(&mut reader)?),
+        FrameType::RESUME => {
+            let (Some(session), Some(epoch), Some(received), Some(proof)) =
+                (reader.array(), reader.u32(), reader.u64(), reader.array())
+            else {
+                return Err(short("RESUME"));
+            };
+            Frame::Resume(Resume { session: SessionId(session), epoch, received, proof })
+        }
+        FrameType::RESUMED => {
+            let (Some(epoch), Some(received), Some(next)) = (reader.u32(), reader.u64(), reader.array()) else {
+                return Err(short("RESUMED"));
+            };
+            Frame::Resumed { epoch, received, next: Secret::new(next) }
+        }
         FrameType::DRAIN => {
             // The same shape as a code and a reason.
             let (Code(retry_after_millis), reason) = why(&mut reader, limits)?;
@@ -482,6 +559,9 @@ impl Hello {
         out.put_u64(self.connection_credit);
         out.put_u32(self.max_channels);
         out.put_u32(self.keepalive_millis);
+        if let Some(resumption) = &self.resumption {
+            resumption.encode(out);
+        }
         self.fields.encode(out);
     }
 
@@ -505,6 +585,8 @@ impl Hello {
         if max_frame_bytes < MIN_MAX_FRAME_BYTES {
             return Err(Error::Malformed { what: "HELLO", reason: "takes DATA of less than 4096 bytes" });
         }
+        let mut fields = Fields::decode(reader)?;
+        let resumption = fields.remove(FieldKey::RESUMPTION).map(|field| Resumption::decode(&field)).transpose()?;
         Ok(Self {
             version_min,
             version_max,
@@ -514,8 +596,38 @@ impl Hello {
             connection_credit: credit(connection_credit)?,
             max_channels,
             keepalive_millis,
-            fields: Fields::decode(reader)?,
+            resumption,
+            fields,
         })
+    }
+}
+
+impl Resumption {
+    /// The whole field, key and length included.
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_u8(FieldKey::RESUMPTION.0);
+        out.put_u16(if self.session.is_some() { 56 } else { 8 });
+        out.put_u32(self.replay_bytes);
+        out.put_u32(self.max_age_millis);
+        if let Some((id, secret)) = &self.session {
+            out.put_slice(&id.0);
+            out.put_slice(secret.bytes());
+        }
+    }
+
+    fn decode(field: &[u8]) -> Result<Self, Error> {
+        let mut reader = Reader::new(field);
+        let (Some(replay_bytes), Some(max_age_millis)) = (reader.u32(), reader.u32()) else {
+            return Err(short("RESUMPTION"));
+        };
+        let session = match (reader.array(), reader.array()) {
+            (Some(id), Some(secret)) => Some((SessionId(id), Secret::new(secret))),
+            _ => None,
+        };
+        if !reader.is_empty() || (session.is_none() && field.len() != 8) {
+            return Err(Error::Malformed { what: "RESUMPTION", reason: "neither 8 nor 56 bytes" });
+        }
+        Ok(Self { replay_bytes, max_age_millis, session })
     }
 }
 

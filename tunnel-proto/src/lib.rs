@@ -73,6 +73,7 @@ mod fields;
 mod frame;
 mod limits;
 mod reader;
+mod resume;
 
 pub use code::Code;
 pub use connection::{CarrierKind, Config, Connection, Event, Micros, Role};
@@ -80,3 +81,4 @@ pub use error::Error;
 pub use fields::{FieldKey, Fields};
 pub use frame::{ChannelId, Frame, FrameHeader, FrameType, HEADER_BYTES, Hello, MAGIC, Open, Urgency, VERSION};
 pub use limits::Limits;
+pub use resume::{Binding, Resume, Resumption, Secret, SessionId};

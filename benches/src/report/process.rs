@@ -89,7 +89,7 @@ impl Parent {
     /// Waits for the parent's next word.
     pub(crate) async fn word(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -6,6 +6,8 @@ mod browser;
 mod events;
 mod harness;
 mod identity;
+mod installation;
+mod keys;
 mod login;
 mod matrix;
 mod page;

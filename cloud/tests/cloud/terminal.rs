@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Serves each connection to a free port with a process of the server.
-async fn listen(server: Server) -> (Arc<Server>, u16) {
+pub(crate) async fn listen(server: Server) -> (Arc<Server>, u16) {
     let server = Arc::new(server);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -27,26 +27,26 @@ async fn listen(server: Server) -> (Arc<Server>, u16) {
     (server, port)
 }
 
-async fn world() -> (World, Device) {
+pub(crate) async fn world() -> (World, Device) {
     let world = World::new().await;
     let device = world.device("pump").await;
     serve_targets(&world.connect(&device).await);
     (world, device)
 }
 
-async fn endpoint(world: &World, device: &Device, port: u16, more: Value) -> Value {
+pub(crate) async fn endpoint(world: &World, device: &Device, port: u16, more: Value) -> Value {
     let mut body =
         json!({"name": format!("shell-{port}"), "protocol": "SSH", "host": "127.0.0.1", "port": port, "user": USER});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     world.post(&format!("/devices/{}/endpoints", device.id), body).await.good().body
 }
 
-fn id(endpoint: &Value) -> &str {
+pub(crate) fn id(endpoint: &Value) -> &str {
     endpoint["id"].as_str().unwrap()
 }
 
 /// A page with a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     page: Page,
     screen: Vec<u8>,
     received: u64,
@@ -55,7 +55,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    async fn open(world: &World, device: &Device, endpoint: &Value) -> Self {
+    pub(crate) async fn open(world: &World, device: &Device, endpoint: &Value) -> Self {
         Self::with(Page::connect(world, &world.admin, &device.id, id(endpoint), json!({})).await, None).await
     }
 
@@ -96,7 +96,7 @@ impl Terminal {
     }
 
     /// The next text of that kind.
-    async fn of(&mut self, kind: &str) -> Value {
+    pub(crate) async fn of(&mut self, kind: &str) -> Value {
         loop {
             let text = self.text().await;
             if text["type"] == kind {
@@ -106,12 +106,12 @@ impl Terminal {
         }
     }
 
-    async fn attached(&mut self) -> Value {
+    pub(crate) async fn attached(&mut self) -> Value {
         self.of("attached").await
     }
 
     /// Draws until the screen shows a mark; returns what is before and with it.
-    async fn until(&mut self, mark: &str) -> String {
+    pub(crate) async fn until(&mut self, mark: &str) -> String {
         let mark = mark.as_bytes();
         loop {
             if let Some(at) = self.screen.windows(mark.len()).position(|window| window == mark) {
@@ -126,7 +126,7 @@ impl Terminal {
         }
     }
 
-    async fn keys(&mut self, keys: &str) {
+    pub(crate) async fn keys(&mut self, keys: &str) {
         self.page.bytes(keys.as_bytes()).await;
     }
 
@@ -157,7 +157,7 @@ fn with_password() -> Value {
     json!({"sign_in": "password", "password": PASSWORD})
 }
 
-fn known(server: &Server) -> Value {
+pub(crate) fn known(server: &Server) -> Value {
     let mut more = with_password();
     more["host_keys"] = fs::read_to_string(server.path("host_ed25519.pub")).unwrap().into();
     more
@@ -399,13 +399,13 @@ async fn a_page_that_does_not_draw_stops_the_flood_and_ctrl_c_still_ends_it() {
     flooded.keys("PS1=; stty -echo; yes\r").await;
     // As much as a page may be behind, and no more.
     let mut drawn = 0;
-    while drawn < 256 * 1024 - 16 * 1024 {
+    while drawn < 128 * 1024 - 16 * 1024 {
         if let Heard::Bytes(bytes) = flooded.page.next().await {
             drawn += bytes.len();
         }
     }
     let more = async {
-        while drawn <= 256 * 1024 + 16 * 1024 {
+        while drawn <= 128 * 1024 + 16 * 1024 {
             if let Heard::Bytes(bytes) = flooded.page.next().await {
                 drawn += bytes.len();
             }

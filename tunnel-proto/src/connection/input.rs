@@ -1,4 +1,7 @@
-//! Cuts the peer's bytes into pieces of frames, without waiting for DATA to be whole.
+//! Cuts the peer's bytes into pieces of frames, without waiting for DATA to be whole, and counts what resumption counts.
+//!
+//! A DATA frame that a lost carrier cut short is the first counted frame on the next one. What of it was passed on
+//! already is skipped.
 
 use alloc::collections::VecDeque;
 
@@ -25,8 +28,19 @@ enum State {
     Preamble,
     Header,
     Control(FrameHeader),
-    Data { channel: ChannelId, remaining: usize, fin: bool },
-    Skip { remaining: usize },
+    Data {
+        header: FrameHeader,
+        remaining: usize,
+    },
+    /// Payload that was passed on before the carrier was lost.
+    Again {
+        header: FrameHeader,
+        remaining: usize,
+        skip: usize,
+    },
+    Skip {
+        remaining: usize,
+    },
 }
 
 #[derive(Debug)]
@@ -36,6 +50,10 @@ pub(super) struct Input {
     chunks: VecDeque<(Bytes, usize)>,
     /// INVARIANT: the sum of the lengths in `chunks`.
     available: usize,
+    /// Bytes of counted frames that have arrived whole.
+    counted: u64,
+    /// The DATA frame that was cut short, and how many bytes of its payload have been passed on.
+    cut_short: Option<(FrameHeader, usize)>,
 }
 
 impl Input {
@@ -44,7 +62,27 @@ impl Input {
             state: if with_preamble { State::Preamble } else { State::Header },
             chunks: VecDeque::new(),
             available: 0,
+            counted: 0,
+            cut_short: None,
         }
+    }
+
+    /// What has arrived, in bytes of counted frames.
+    pub(super) fn counted(&self) -> u64 {
+        self.counted
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        self.available > 0
+    }
+
+    /// The carrier is gone: forgets what was not read of it, and notes what was passed on of an unfinished frame.
+    pub(super) fn interrupt(&mut self, with_preamble: bool) {
+        if let State::Data { header, remaining } = self.state {
+            self.cut_short = Some((header, usize::from(header.length) - remaining));
+        }
+        self.state = if with_preamble { State::Preamble } else { State::Header };
+        self.clear();
     }
 
     pub(super) fn push(&mut self, chunk: Bytes) {
@@ -75,10 +113,21 @@ impl Input {
                     let Some(header) = FrameHeader::decode(&mut &bytes[..])? else { return Ok(None) };
                     frame::check_length(&header, limits)?;
                     let remaining = usize::from(header.length);
+                    if let Some((begun, skip)) = self.cut_short
+                        && header.frame_type.is_counted()
+                    {
+                        if header != begun {
+                            return Err(Error::Malformed {
+                                what: "replay",
+                                reason: "another frame than was cut short",
+                            });
+                        }
+                        self.state = State::Again { header, remaining, skip };
+                        continue;
+                    }
                     if header.frame_type == FrameType::DATA {
-                        let channel = header.channel;
-                        self.state = State::Data { channel, remaining, fin: header.flags & FLAG != 0 };
-                        return Ok(Some(Piece::DataBegins { channel, length: header.length }));
+                        self.state = State::Data { header, remaining };
+                        return Ok(Some(Piece::DataBegins { channel: header.channel, length: header.length }));
                     }
                     self.state = match header.frame_type.is_ignorable() {
                         true => State::Skip { remaining },
@@ -88,19 +137,34 @@ impl Input {
                 State::Control(header) => {
                     let Some(payload) = self.take(usize::from(header.length)) else { return Ok(None) };
                     self.state = State::Header;
+                    self.count(header);
                     return frame::decode_control(header, &payload, limits).map(|frame| Some(Piece::Frame(frame)));
                 }
-                State::Data { channel, remaining, fin } => {
+                State::Data { header, remaining } => {
                     let data = self.take_up_to(remaining);
                     if data.is_empty() && remaining > 0 {
                         return Ok(None);
                     }
                     let remaining = remaining - data.len();
-                    self.state = match remaining {
-                        0 => State::Header,
-                        _ => State::Data { channel, remaining, fin },
+                    self.state = State::Data { header, remaining };
+                    if remaining == 0 {
+                        self.state = State::Header;
+                        self.count(header);
+                    }
+                    let fin = header.flags & FLAG != 0 && remaining == 0;
+                    return Ok(Some(Piece::Data { channel: header.channel, data, fin }));
+                }
+                State::Again { header, remaining, skip } => {
+                    let skipped = self.take_front(skip).len();
+                    let (remaining, skip) = (remaining - skipped, skip - skipped);
+                    self.state = match skip {
+                        0 => {
+                            self.cut_short = None;
+                            State::Data { header, remaining }
+                        }
+                        _ if skipped == 0 => return Ok(None),
+                        _ => State::Again { header, remaining, skip },
                     };
-                    return Ok(Some(Piece::Data { channel, data, fin: fin && remaining == 0 }));
                 }
                 State::Skip { remaining } => {
                     let skipped = self.take_up_to(remaining).len();
@@ -111,6 +175,12 @@ impl Input {
                     }
                 }
             }
+        }
+    }
+
+    fn count(&mut self, header: FrameHeader) {
+        if header.frame_type.is_counted() {
+            self.counted += HEADER_BYTES as u64 + u64::from(header.length);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{ChannelId, Code, Error, Frame, Hello, Open, frame::MIN_MAX_FRAME_BYT
 impl Connection {
     /// Stores what the carrier delivered. Drain [`Connection::poll_event`] to `None` before the next chunk.
     pub fn handle_input(&mut self, now: Micros, input: Bytes) {
-        if self.phase == Phase::Ended || input.is_empty() {
+        if matches!(self.phase, Phase::Ended | Phase::Waiting) || input.is_empty() {
             return;
         }
         self.last_heard = now;
@@ -74,39 +74,60 @@ impl Connection {
         self.control = VecDeque::new();
         self.data = VecDeque::new();
         self.refusals = VecDeque::new();
+        self.replay.forget();
+        self.agreed = None;
+        self.offer = None;
     }
 
     fn handle_piece(&mut self, piece: Piece) -> Result<(), Error> {
-        if self.phase == Phase::Hello {
-            return match piece {
-                Piece::Frame(Frame::Hello(hello)) => {
-                    self.handle_hello(hello);
-                    Ok(())
+        match self.phase {
+            Phase::Hello => {
+                return match piece {
+                    Piece::Frame(Frame::Hello(hello)) => {
+                        self.handle_hello(hello);
+                        Ok(())
+                    }
+                    Piece::Frame(Frame::Resume(resume)) => self.handle_resume(resume),
+                    // Whoever turns us down at once does not have to introduce itself.
+                    Piece::Frame(Frame::Close { code, reason }) => {
+                        self.handle_close(code, reason);
+                        Ok(())
+                    }
+                    _ => Err(Error::Malformed { what: "session", reason: "the first frame is not HELLO" }),
+                };
+            }
+            Phase::Resuming => {
+                if let Piece::Frame(frame) = piece {
+                    return self.handle_frame_while_resuming(frame);
                 }
-                // Whoever turns us down at once does not have to introduce itself.
-                Piece::Frame(Frame::Close { code, reason }) => {
-                    self.handle_close(code, reason);
-                    Ok(())
-                }
-                _ => Err(Error::Malformed { what: "session", reason: "the first frame is not HELLO" }),
-            };
+                return Err(Error::Malformed { what: "session", reason: "data before RESUMED" });
+            }
+            Phase::Yielded => {
+                return Err(Error::Malformed { what: "session", reason: "more after RESUME, before the answer" });
+            }
+            Phase::Running | Phase::Waiting | Phase::Ended => {}
+        }
+        if let Some(agreed) = &mut self.agreed {
+            agreed.heard();
         }
         match piece {
-            Piece::DataBegins { channel, length } => self.handle_data_header(channel, length.into()),
-            Piece::Data { channel, data, fin } => {
-                self.handle_data(channel, data, fin);
-                Ok(())
-            }
-            Piece::Frame(frame) => self.handle_frame(frame),
+            Piece::DataBegins { channel, length } => self.handle_data_header(channel, length.into())?,
+            Piece::Data { channel, data, fin } => self.handle_data(channel, data, fin),
+            Piece::Frame(frame) => self.handle_frame(frame)?,
         }
+        if self.agreed.is_some() {
+            self.acknowledgement.arrived(self.input.counted(), self.last_heard);
+        }
+        Ok(())
     }
 
-    fn handle_hello(&mut self, hello: Hello) {
+    fn handle_hello(&mut self, mut hello: Hello) {
         self.phase = Phase::Running;
         self.peer_max_frame = hello.max_frame_bytes.max(MIN_MAX_FRAME_BYTES);
         self.peer_channel_credit = hello.channel_credit;
         self.peer_max_channels = hello.max_channels;
         self.send_limit = hello.connection_credit;
+        self.agree(&mut hello);
         self.events.push_back(Event::Connected(hello));
         // Channels opened before now start with what the peer grants each.
         let ids: VecDeque<ChannelId> = self.channels.keys().copied().collect();
@@ -118,7 +139,7 @@ impl Connection {
         }
     }
 
-    fn handle_close(&mut self, code: Code, reason: String) {
+    pub(super) fn handle_close(&mut self, code: Code, reason: String) {
         self.phase = Phase::Ended;
         self.forget();
         self.events.push_back(Event::Closed { code, reason });
@@ -172,6 +193,15 @@ impl Connection {
                     self.events.push_back(Event::Reset { channel: id, code, reason });
                 }
             }
+            Frame::Ack { received } => {
+                if self.agreed.is_none() {
+                    return Err(Error::Malformed { what: "ACK", reason: "without resumption" });
+                }
+                let outcome = self.replay.acknowledge(received);
+                outcome.map_err(|reason| Error::Malformed { what: "ACK", reason })?;
+            }
+            Frame::Resume(_) => return Err(Error::Malformed { what: "RESUME", reason: "not at the beginning" }),
+            Frame::Resumed { .. } => return Err(Error::Malformed { what: "RESUMED", reason: "without a RESUME" }),
             // The input hands these out as pieces of their own, or not at all.
             Frame::Data { .. } | Frame::Ignored(_) => {}
         }

@@ -1,34 +1,74 @@
-//! Signs of life: asking for one, and giving the carrier up.
+//! Signs of life: asking for one, and giving the carrier up; giving up a session that waited too long.
 //!
-//! Spec: PROTOCOL.md §7.
+//! Spec: PROTOCOL.md §7 and §10.
 
-use super::{Connection, Micros, Phase};
+use super::{Connection, Event, Micros, Phase};
 use crate::Error;
 
 impl Connection {
     /// When [`Connection::handle_timeout`] has to be called at the latest; `None` after the end.
     pub fn poll_timeout(&self) -> Option<Micros> {
-        if self.phase == Phase::Ended {
-            return None;
+        let expiry = self.agreed.as_ref().and_then(|agreed| agreed.expiry());
+        match self.phase {
+            Phase::Ended => None,
+            Phase::Waiting => expiry,
+            _ => {
+                let patience = match self.may_ping() {
+                    true => self.config.keepalive_millis.min(self.config.dead_after_millis),
+                    false => self.config.dead_after_millis,
+                };
+                let deadlines = [Some(self.last_heard.plus_millis(patience)), self.acknowledgement.at(), expiry];
+                deadlines.into_iter().flatten().min()
+            }
         }
-        Some(match self.ping {
-            None => self.last_heard.plus_millis(self.config.keepalive_millis.min(self.config.dead_after_millis)),
-            Some(_) => self.last_heard.plus_millis(self.config.dead_after_millis),
-        })
     }
 
-    /// Asks for a sign of life, or gives the carrier up: [`Connection::poll_event`] then returns [`Error::Silent`].
+    /// Asks for a sign of life, acknowledges, or gives up: the carrier, which [`Connection::poll_event`] reports with
+    /// [`Event::Lost`] or [`Error::Silent`], or the session.
     pub fn handle_timeout(&mut self, now: Micros) {
         if self.phase == Phase::Ended {
             return;
         }
+        if let Some(agreed) = &self.agreed
+            && agreed.expiry().is_some_and(|expiry| now >= expiry)
+        {
+            let millis = agreed.max_age_millis.into();
+            self.fail(Error::ResumeExpired { millis });
+            return;
+        }
+        if self.phase == Phase::Waiting {
+            return;
+        }
+        if self.acknowledgement.at().is_some_and(|at| now >= at) {
+            self.acknowledgement.is_wanted = true;
+        }
         if now >= self.last_heard.plus_millis(self.config.dead_after_millis) {
             let millis = now.0.saturating_sub(self.last_heard.0) / 1000;
-            self.fail(Error::Silent { millis });
-        } else if self.ping.is_none() && now >= self.last_heard.plus_millis(self.config.keepalive_millis) {
+            if !self.carrier_lost(now) {
+                self.fail(Error::Silent { millis });
+            }
+        } else if self.may_ping() && now >= self.last_heard.plus_millis(self.config.keepalive_millis) {
             self.pings += 1;
             self.ping = Some(self.pings);
             self.ping_unsaid = true;
         }
+    }
+
+    fn may_ping(&self) -> bool {
+        self.ping.is_none() && !matches!(self.phase, Phase::Resuming | Phase::Yielded)
+    }
+
+    /// The carrier is gone. If the session can be resumed, it waits for another from now on ([`Event::Lost`] follows) and
+    /// this returns true. If not, nothing has changed.
+    pub fn carrier_lost(&mut self, now: Micros) -> bool {
+        let Some(agreed) = &mut self.agreed else { return false };
+        if !matches!(self.phase, Phase::Running | Phase::Resuming) {
+            return self.phase == Phase::Waiting;
+        }
+        agreed.lost_since.get_or_insert(now);
+        self.phase = Phase::Waiting;
+        self.interrupt();
+        self.events.push_back(Event::Lost);
+        true
     }
 }

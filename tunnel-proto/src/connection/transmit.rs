@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Connection, Event, Micros, Phase, channel::Fin};
 use crate::{
-    ChannelId, FieldKey, Fields, Frame, FrameHeader, FrameType, HEADER_BYTES, Hello, VERSION,
-    frame::{FLAG, MIN_MAX_FRAME_BYTES},
+    ChannelId, FieldKey, Fields, Frame, FrameHeader, FrameType, HEADER_BYTES, Hello, Resumption, VERSION,
+    frame::{self, FLAG, MIN_MAX_FRAME_BYTES},
 };
 
 impl Connection {
@@ -15,57 +15,102 @@ impl Connection {
     /// more than `max_bytes`; with 0 only control frames come.
     pub fn poll_transmit(&mut self, _now: Micros, max_bytes: usize) -> Option<Bytes> {
         loop {
-            if let Some(piece) = self.output.pop_front() {
+            if !self.replay.is_in_frame() {
+                if let Some(bytes) = self.uncounted() {
+                    return Some(bytes);
+                }
+                if self.phase != Phase::Running {
+                    return None;
+                }
+            }
+            if let Some(piece) = self.replay.next() {
                 return Some(piece);
             }
-            if !self.cut_control() && !self.cut_data(max_bytes) {
+            if self.replay.is_full() || !(self.cut_control() || self.cut_data(max_bytes)) {
                 return None;
             }
+        }
+    }
+
+    /// Whether [`Connection::uncounted`] has something.
+    pub(super) fn wants_uncounted(&self) -> bool {
+        match self.phase {
+            Phase::Waiting => false,
+            Phase::Ended => self.farewell.is_some(),
+            _ => {
+                self.preamble_unsaid
+                    || !self.introduced
+                    || self.pong_unsaid.is_some()
+                    || self.ping_unsaid
+                    || self.agreed.as_ref().is_some_and(|agreed| agreed.unsaid.is_some())
+                    || self.wants_acknowledgement()
+            }
+        }
+    }
+
+    /// Alone if it is due, and otherwise along with what is sent anyway.
+    fn wants_acknowledgement(&self) -> bool {
+        let has_nothing_new = self.replay.is_full() || (self.control.is_empty() && self.data.is_empty());
+        let sends = self.replay.has_next() || !has_nothing_new;
+        self.phase == Phase::Running
+            && self.agreed.is_some()
+            && self.acknowledgement.is_due(self.input.counted(), sends)
+    }
+
+    /// A frame that belongs to this carrier alone, if there is something to say.
+    fn uncounted(&mut self) -> Option<Bytes> {
+        if !self.wants_uncounted() {
+            return None;
+        }
+        if core::mem::take(&mut self.preamble_unsaid) {
+            return Some(frame::preamble());
+        }
+        let frame = if !core::mem::replace(&mut self.introduced, true) {
+            Frame::Hello(self.hello())
+        } else if self.phase == Phase::Ended {
+            let (code, reason) = self.farewell.take()?;
+            Frame::Close { code, reason }
+        } else if let Some(frame) = self.agreed.as_mut().and_then(|agreed| agreed.unsaid.take()) {
+            frame
+        } else if let Some(id) = self.pong_unsaid.take() {
+            Frame::Ping { id, pong: true }
+        } else if core::mem::take(&mut self.ping_unsaid) {
+            Frame::Ping { id: self.ping.unwrap_or_default(), pong: false }
+        } else {
+            Frame::Ack { received: self.acknowledgement.say(self.input.counted()) }
+        };
+        let mut out = BytesMut::new();
+        frame.encode(&mut out);
+        Some(out.freeze())
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            version_min: VERSION,
+            version_max: VERSION,
+            max_frame_bytes: self.limits.max_frame_bytes.max(MIN_MAX_FRAME_BYTES),
+            capabilities: 0,
+            channel_credit: self.config.channel_window_bytes.into(),
+            connection_credit: self.config.connection_window_bytes.into(),
+            max_channels: self.limits.max_channels,
+            keepalive_millis: self.config.keepalive_millis,
+            resumption: self
+                .config
+                .resumption
+                .clone()
+                .map(|resumption| Resumption { session: self.offer.clone(), ..resumption }),
+            fields: Fields::new().with(FieldKey::IMPLEMENTATION, Bytes::from(self.config.implementation.clone())),
         }
     }
 
     fn put(&mut self, frame: &Frame) {
         let mut out = BytesMut::new();
         frame.encode(&mut out);
-        self.output.push_back(out.freeze());
+        self.replay.push(out.freeze(), true);
     }
 
-    /// Puts one control frame into the output, if there is something to say.
+    /// Cuts one control frame, if there is something to say.
     fn cut_control(&mut self) -> bool {
-        if !self.introduced {
-            self.introduced = true;
-            self.put(&Frame::Hello(Hello {
-                version_min: VERSION,
-                version_max: VERSION,
-                max_frame_bytes: self.limits.max_frame_bytes.max(MIN_MAX_FRAME_BYTES),
-                capabilities: 0,
-                channel_credit: self.config.channel_window_bytes.into(),
-                connection_credit: self.config.connection_window_bytes.into(),
-                max_channels: self.limits.max_channels,
-                keepalive_millis: self.config.keepalive_millis,
-                fields: Fields::new().with(FieldKey::IMPLEMENTATION, Bytes::from(self.config.implementation.clone())),
-            }));
-            return true;
-        }
-        if let Some((code, reason)) = self.farewell.take() {
-            self.put(&Frame::Close { code, reason });
-            return true;
-        }
-        if self.phase == Phase::Ended {
-            return false;
-        }
-        if let Some(id) = self.pong_unsaid.take() {
-            self.put(&Frame::Ping { id, pong: true });
-            return true;
-        }
-        if core::mem::take(&mut self.ping_unsaid) {
-            let id = self.ping.unwrap_or_default();
-            self.put(&Frame::Ping { id, pong: false });
-            return true;
-        }
-        if self.phase == Phase::Hello {
-            return false;
-        }
         if let Some((retry_after_millis, reason)) = self.drain_unsaid.take() {
             self.put(&Frame::Drain { retry_after_millis, reason });
             return true;
@@ -113,11 +158,8 @@ impl Connection {
         false
     }
 
-    /// Puts one DATA frame of the next channel in turn into the output, if credit and `max_bytes` allow.
+    /// Cuts one DATA frame of the next channel in turn, if credit and `max_bytes` allow.
     fn cut_data(&mut self, max_bytes: usize) -> bool {
-        if self.phase != Phase::Running {
-            return false;
-        }
         let session_credit = self.send_limit.saturating_sub(self.sent);
         let max_frame = usize::from(self.config.frame_bytes.min(self.peer_max_frame)).min(max_bytes);
         // Each channel is looked at once at most: those that the session's credit holds up keep their turn.
@@ -152,7 +194,7 @@ impl Connection {
                 channel: id,
             };
             header.encode(&mut self.headers);
-            self.output.push_back(self.headers.split().freeze());
+            self.replay.push(self.headers.split().freeze(), length == 0);
             let mut left = length;
             while left > 0 {
                 let Some(front) = channel.unsent.front_mut() else { break };
@@ -161,7 +203,7 @@ impl Connection {
                 if !front.has_remaining() {
                     channel.unsent.pop_front();
                 }
-                self.output.push_back(piece);
+                self.replay.push(piece, left == 0);
             }
             if channel.unsent.is_empty() {
                 channel.unsent = VecDeque::new();

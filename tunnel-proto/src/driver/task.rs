@@ -14,11 +14,11 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncReadExt, AsyncWrite},
     time::{Instant, Sleep},
 };
 
-use super::{By, Ended, Shared, State};
+use super::{BoxIo, By, Ended, Shared, Standing, State};
 use crate::{Code, Error, Event, Micros};
 
 /// As much as is handed to the carrier at once, in bytes. What is not yet cut can still be overtaken.
@@ -31,10 +31,14 @@ const READ_BYTES_MAX: usize = 128 * 1024;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// The future that moves a session's bytes: spawn it. Ends with the session, after the farewell has been sent.
+/// The future that moves a session's bytes, over one carrier after the other: spawn it. Ends with the session, after the
+/// farewell has been sent.
 #[must_use = "nothing moves unless the driver is polled"]
-pub struct Driver<S> {
-    io: S,
+pub struct Driver {
+    /// `None` while the session waits for a carrier.
+    io: Option<BoxIo>,
+    /// Which one `io` is.
+    carrier: u64,
     shared: Arc<Shared>,
     /// Cut, but not yet taken by the carrier.
     batch: VecDeque<Bytes>,
@@ -43,11 +47,15 @@ pub struct Driver<S> {
     buffer: BytesMut,
     /// Made at the first poll, inside the runtime.
     timer: Option<Pin<Box<Sleep>>>,
+    /// When the timer goes off: never later than the connection wants.
+    armed: Option<Micros>,
+    /// The peer wants the carrier for another session: until that is decided nothing is read.
+    is_yielded: bool,
     /// Set once the session has ended; only the farewell is still sent.
     farewell: Option<Ended>,
 }
 
-impl<S> std::fmt::Debug for Driver<S> {
+impl std::fmt::Debug for Driver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Driver").finish_non_exhaustive()
     }
@@ -58,15 +66,18 @@ enum Progress {
     None,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
-    pub(super) fn new(io: S, shared: Arc<Shared>) -> Self {
+impl Driver {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
-            io,
+            io: None,
+            carrier: 0,
             batch: VecDeque::new(),
             unflushed: false,
             read_bytes: READ_BYTES_MIN,
             buffer: BytesMut::new(),
             timer: None,
+            armed: None,
+            is_yielded: false,
             shared,
             farewell: None,
         }
@@ -74,9 +85,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Reads once and lets the connection digest it.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        let Some(io) = &mut self.io else { return Poll::Pending };
         self.buffer.reserve(self.read_bytes);
         // Dropping the future of `read_buf` loses nothing: it is made anew at the next poll.
-        let read = std::pin::pin!(self.io.read_buf(&mut self.buffer)).poll(cx);
+        let read = std::pin::pin!(io.read_buf(&mut self.buffer)).poll(cx);
         match std::task::ready!(read) {
             Ok(0) => self.carrier_lost("the connection ended without a farewell"),
             Err(error) => self.carrier_lost(&std::format!("the connection broke: {error}")),
@@ -84,8 +96,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 let data = self.take_read(length);
                 let now = self.shared.now();
                 let mut state = self.shared.lock();
-                state.connection.handle_input(now, data);
-                self.digest(state);
+                // A carrier that has been replaced meanwhile has nothing more to say.
+                if self.carrier == state.carriers {
+                    state.connection.handle_input(now, data);
+                    self.digest(state);
+                }
             }
         }
         Poll::Ready(Progress::Some)
@@ -117,7 +132,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 Ok(Some(Event::Closed { code, reason })) => break Some(Ended { code, reason, by: By::Peer }),
                 Ok(Some(event)) => rings |= state.apply(event, &mut wakers),
                 Err(error) => {
-                    let by = if matches!(error, Error::Silent { .. }) { By::Carrier } else { By::Local };
+                    let by = match error {
+                        Error::Silent { .. } | Error::ResumeExpired { .. } => By::Carrier,
+                        _ => By::Local,
+                    };
                     break Some(Ended { code: error.code(), reason: std::format!("{error}"), by });
                 }
             }
@@ -128,6 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             wakers.extend(state.end(ended));
             rings = true;
         }
+        rings |= state.draining && !state.connection.has_unsent();
         drop(state);
         if rings {
             self.shared.changed.notify_waiters();
@@ -136,8 +155,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn carrier_lost(&mut self, reason: &str) {
-        let ended = Ended { code: Code::SILENT, reason: reason.into(), by: By::Carrier };
+        let now = self.shared.now();
         let mut state = self.shared.lock();
+        if self.carrier != state.carriers {
+            // Another has its place already.
+            drop(state);
+            self.drop_carrier();
+            return;
+        }
+        if state.connection.carrier_lost(now) {
+            state.lost_because = Some(reason.into());
+            self.digest(state);
+            self.drop_carrier();
+            return;
+        }
+        let ended = Ended { code: Code::SILENT, reason: reason.into(), by: By::Carrier };
         state.connection.close(Code::SILENT, reason);
         let wakers = state.end(ended.clone());
         let ended = state.ended.clone().unwrap_or(ended);
@@ -145,9 +177,55 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.shared.changed.notify_waiters();
         wakers.into_iter().for_each(Waker::wake);
         // There is nobody left to say farewell to.
-        self.batch.clear();
-        self.unflushed = false;
+        self.drop_carrier();
         self.farewell = Some(ended);
+    }
+
+    fn drop_carrier(&mut self) {
+        self.io = None;
+        self.batch = VecDeque::new();
+        self.buffer = BytesMut::new();
+        self.unflushed = false;
+    }
+
+    /// Asks to be woken from now on, and changes carriers when told to. `Ready` when the carrier is another session's now.
+    fn poll_carrier(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let mut state = self.shared.lock();
+        state.driver = Some(cx.waker().clone());
+        if let Some(session) = state.yields_to.take() {
+            let ended = Ended {
+                code: Code::NO_ERROR,
+                reason: "its carrier goes on with another session".into(),
+                by: By::Local,
+            };
+            let wakers = state.end(ended.clone());
+            drop(state);
+            self.shared.changed.notify_waiters();
+            wakers.into_iter().for_each(Waker::wake);
+            let mut other = session.lock();
+            other.next_carrier = self.io.take();
+            other.wake_driver();
+            return Poll::Ready(ended);
+        }
+        let next = state.next_carrier.take();
+        let carriers = state.carriers;
+        let is_lost = matches!(state.standing, Standing::Lost(_));
+        self.is_yielded = matches!(state.standing, Standing::Yielded(_));
+        if let Some(ended) = state.ended.clone()
+            && self.farewell.is_none()
+        {
+            // The session has ended: what is left is to say so, within a bounded time.
+            self.farewell = Some(ended);
+        }
+        drop(state);
+        if self.carrier != carriers || (is_lost && self.io.is_some()) {
+            self.carrier = carriers;
+            self.drop_carrier();
+        }
+        if next.is_some() {
+            self.io = next;
+        }
+        Poll::Pending
     }
 
     /// Cuts frames as long as the batch is short, and writes.
@@ -160,17 +238,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.batch.is_empty() {
                 break;
             }
-            let written = if self.io.is_write_vectored() {
+            let Some(io) = &mut self.io else { return Poll::Pending };
+            let written = if io.is_write_vectored() {
                 let mut slices = [IoSlice::new(&[]); BATCH_PIECES];
                 let mut count = 0;
                 for (slice, piece) in slices.iter_mut().zip(&self.batch) {
                     *slice = IoSlice::new(piece);
                     count += 1;
                 }
-                Pin::new(&mut self.io).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
+                Pin::new(io).poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
             } else {
                 let front = self.batch.front().map_or(&[][..], |piece| piece);
-                Pin::new(&mut self.io).poll_write(cx, front)
+                Pin::new(io).poll_write(cx, front)
             };
             match written {
                 Poll::Pending => return Poll::Pending,
@@ -183,8 +262,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
             }
         }
-        if self.unflushed {
-            match Pin::new(&mut self.io).poll_flush(cx) {
+        if self.unflushed
+            && let Some(io) = &mut self.io
+        {
+            match Pin::new(io).poll_flush(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(outcome) => outcome?,
             }
@@ -195,10 +276,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn fill_batch(&mut self) {
         let now = self.shared.now();
-        let vectored = self.io.is_write_vectored();
+        let Some(io) = &self.io else { return };
+        let vectored = io.is_write_vectored();
         let mut bytes = 0;
         let mut writable: Vec<Waker> = Vec::new();
         let mut state = self.shared.lock();
+        if self.carrier != state.carriers {
+            return;
+        }
         while bytes < BATCH_BYTES {
             let Some(piece) = state.connection.poll_transmit(now, BATCH_BYTES - bytes) else { break };
             bytes += piece.len();
@@ -249,20 +334,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Asks the connection for its deadline and meets it.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
-        if self.sleep(cx).is_pending() {
-            return Poll::Pending;
-        }
         let now = self.shared.now();
         let mut state = self.shared.lock();
-        let deadline = state.connection.poll_timeout();
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        let mut deadline = state.connection.poll_timeout();
+        let is_due = deadline.is_some_and(|deadline| deadline <= now);
+        if is_due {
             state.connection.handle_timeout(now);
+            deadline = state.connection.poll_timeout();
+            self.digest(state);
+        } else {
+            drop(state);
         }
-        let deadline = state.connection.poll_timeout();
-        self.digest(state);
-        let wait = deadline.map_or(FAREWELL, |Micros(at)| Duration::from_micros(at.saturating_sub(now.0)));
-        self.sleep_for(wait.max(Duration::from_millis(1)));
-        Poll::Ready(Progress::Some)
+        if let Some(deadline) = deadline
+            && self.armed.is_none_or(|armed| deadline < armed)
+        {
+            self.armed = Some(deadline);
+            self.sleep_for(Duration::from_micros(deadline.0.saturating_sub(now.0)).max(Duration::from_millis(1)));
+        }
+        if self.armed.is_some() && self.sleep(cx).is_ready() {
+            self.armed = None;
+            return Poll::Ready(Progress::Some);
+        }
+        if is_due { Poll::Ready(Progress::Some) } else { Poll::Pending }
     }
 }
 
@@ -272,6 +365,20 @@ impl State {
         match event {
             Event::Connected(hello) => {
                 self.hello = Some(hello);
+                self.standing = Standing::Connected;
+                return true;
+            }
+            Event::Resumed => {
+                self.standing = Standing::Connected;
+                return true;
+            }
+            Event::Lost => {
+                let because = self.lost_because.take();
+                self.standing = Standing::Lost(because.unwrap_or_else(|| "nothing was heard for too long".into()));
+                return true;
+            }
+            Event::Resuming(resume) => {
+                self.standing = Standing::Yielded(resume);
                 return true;
             }
             Event::Draining { retry_after_millis, reason } => {
@@ -320,27 +427,22 @@ impl State {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+impl Future for Driver {
     type Output = Ended;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
         let this = self.get_mut();
         loop {
-            let ended = {
-                let mut state = this.shared.lock();
-                state.driver = Some(cx.waker().clone());
-                state.ended.clone()
-            };
-            if this.farewell.is_none()
-                && let Some(ended) = ended
-            {
-                // The session has ended: what is left is to say so, within a bounded time.
-                this.farewell = Some(ended);
+            let was_ending = this.farewell.is_some();
+            if let Poll::Ready(yielded) = this.poll_carrier(cx) {
+                return Poll::Ready(yielded);
+            }
+            if this.farewell.is_some() && !was_ending {
                 this.sleep_for(FAREWELL);
             }
             if let Some(ended) = &this.farewell {
                 let ended = ended.clone();
-                let carrier_is_gone = ended.by == By::Carrier && ended.code == Code::SILENT;
+                let carrier_is_gone = this.io.is_none() || (ended.by == By::Carrier && ended.code == Code::SILENT);
                 let out_of_time = this.sleep(cx).is_ready();
                 if carrier_is_gone || out_of_time {
                     return Poll::Ready(ended);
@@ -348,9 +450,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
                 return match this.poll_output(cx) {
                     Poll::Pending => Poll::Pending,
                     Poll::Ready(Err(_)) => Poll::Ready(ended),
-                    Poll::Ready(Ok(_)) => match Pin::new(&mut this.io).poll_shutdown(cx) {
-                        Poll::Pending => Poll::Pending,
-                        Poll::Ready(_) => Poll::Ready(ended),
+                    Poll::Ready(Ok(_)) => match &mut this.io {
+                        Some(io) => Pin::new(io).poll_shutdown(cx).map(|_| ended),
+                        None => Poll::Ready(ended),
                     },
                 };
             }
@@ -364,7 +466,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
                     continue;
                 }
             }
-            progress |= this.poll_input(cx).is_ready();
+            if !this.is_yielded {
+                progress |= this.poll_input(cx).is_ready();
+            }
             progress |= this.poll_timer(cx).is_ready();
             if !progress {
                 return Poll::Pending;

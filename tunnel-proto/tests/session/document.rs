@@ -1,7 +1,24 @@
 //! What PROTOCOL.md and the vectors say is what the code does.
 
 use bytes::{Bytes, BytesMut};
-use towline_tunnel_proto::{ChannelId, Code, FieldKey, Fields, Frame, Hello, Limits, Open, Urgency};
+use towline_tunnel_proto::{
+    Binding, ChannelId, Code, FieldKey, Fields, Frame, Hello, Limits, Open, Resume, Resumption, Secret, SessionId,
+    Urgency,
+};
+
+fn session_id() -> SessionId {
+    SessionId(std::array::from_fn(|n| n as u8))
+}
+
+/// The RESUME of the vectors, with its proof.
+fn resume() -> Resume {
+    let resume = Resume { session: session_id(), epoch: 3, received: 4711, proof: [0; 32] };
+    let binding = Binding { offered: SessionId([0xaa; 16]), exporter: Some([0xee; 32]) };
+    let secret = Secret::new([0x0b; 32]);
+    let proved = secret.prove(resume, &binding);
+    assert!(secret.is_proved_by(&proved, &binding));
+    proved
+}
 
 #[test]
 fn the_table_of_codes_is_the_list() {
@@ -29,8 +46,30 @@ fn vectors() -> Vec<(&'static str, Frame)> {
                 connection_credit: 262_144,
                 max_channels: 1024,
                 keepalive_millis: 10_000,
+                resumption: None,
                 fields: Fields::new().with(FieldKey::IMPLEMENTATION, "towline/0.1.0"),
             }),
+        ),
+        (
+            include_str!("../../vectors/hello-resumption.hex"),
+            Frame::Hello(Hello {
+                version_min: 1,
+                version_max: 1,
+                max_frame_bytes: 65_535,
+                capabilities: 0,
+                channel_credit: 262_144,
+                connection_credit: 262_144,
+                max_channels: 1024,
+                keepalive_millis: 10_000,
+                resumption: Some(Resumption::acceptor(session_id(), Secret::new([0x0b; 32]))),
+                fields: Fields::new(),
+            }),
+        ),
+        (include_str!("../../vectors/ack.hex"), Frame::Ack { received: 1 << 20 }),
+        (include_str!("../../vectors/resume.hex"), Frame::Resume(resume())),
+        (
+            include_str!("../../vectors/resumed.hex"),
+            Frame::Resumed { epoch: 3, received: 815, next: Secret::new([0x0c; 32]) },
         ),
         (
             include_str!("../../vectors/open.hex"),

@@ -20,6 +20,7 @@ fn hello() -> Frame {
         connection_credit: 1 << 20,
         max_channels: 100,
         keepalive_millis: 10_000,
+        resumption: None,
         fields: Fields::new(),
     })
 }
@@ -190,7 +191,7 @@ fn types_that_may_be_skipped_are_and_others_are_not() {
     machine.handle_input(NOW, wire(&[skipped, open(1)]));
     assert!(matches!(events(&mut machine)[..], [Event::Opened { .. }]));
 
-    for unknown in [0x06, 0x09, 0x0c, 0x20, 0x80, 0xff] {
+    for unknown in [0x06, 0x07, 0x0e, 0x20, 0x80, 0xff] {
         let mut header = BytesMut::new();
         FrameHeader { frame_type: FrameType(unknown), flags: 0, length: 0, channel: ChannelId(0) }.encode(&mut header);
         let mut machine = victim(Limits::default());

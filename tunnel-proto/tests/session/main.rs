@@ -5,4 +5,6 @@ mod driver;
 mod hostile;
 mod pair;
 mod relay;
+mod resumption;
+mod returning;
 mod two_machines;

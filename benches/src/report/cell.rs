@@ -99,9 +99,9 @@ impl Pace {
 
     /// Enough to see that something moves.
     pub(crate) const QUICK: Self = Self {
-        time: Duration::from_millis(500),
-        warm_up: Duration::from_millis(100),
-        link_time: Duration::from_secs(1),
+        time: Duration::from_millis(200),
+        warm_up: Duration::from_millis(50),
+        link_time: Duration::from_millis(400),
         link_warm_up: Duration::from_millis(100),
         held_sessions: 4,
         held_channels: 16,

@@ -101,6 +101,9 @@ export interface InspectKeys {
   private_key?: string;
   passphrase?: string;
   host_keys?: string;
+  /** The target that they are for. */
+  host?: string;
+  port?: number;
 }
 
 export interface InspectedKeys {

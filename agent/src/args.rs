@@ -5,7 +5,7 @@ use std::{future::Future, io::Read as _, path::PathBuf};
 use towline_cloud_api::EnrolmentToken;
 use zeroize::Zeroizing;
 
-use crate::{Agent, CloudUrl, Enrolment, Error, Log, identity::Identity};
+use crate::{Agent, CarrierChoice, CloudUrl, Enrolment, Error, Log, WayOut, WayOutArgs, identity::Identity};
 
 /// The environment variable that holds the enrolment token, so that it need not stand in the process list.
 const TOKEN_VARIABLE: &str = "TOWLINE_ENROL_TOKEN";
@@ -37,6 +37,12 @@ pub struct Args {
     /// A TOML file with `version = 1` and settings named like these flags; flags and TOWLINE_* variables win over it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What the tunnel runs on.
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = CarrierChoice::Auto)]
+    pub carrier: CarrierChoice,
+    /// How to get out to the cloud.
+    #[command(flatten)]
+    pub way_out: WayOutArgs,
     /// How to log.
     #[command(flatten)]
     pub log: Log,
@@ -54,14 +60,16 @@ impl Args {
     /// Not cancel safe while it enrols.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         warn_if_root();
-        let agent = self.agent().await?;
+        let (carrier, way_out) = (self.carrier, self.way_out.resolve()?);
+        let mut agent = self.agent(way_out.clone()).await?;
+        (agent.carrier, agent.way_out) = (carrier, way_out);
         let Identity { device_id, name, cloud, .. } = agent.identity();
         tracing::info!(device = device_id, name, %cloud, "towline-agent {}", env!("CARGO_PKG_VERSION"));
         agent.run(shutdown).await;
         Ok(())
     }
 
-    async fn agent(self) -> Result<Agent, Error> {
+    async fn agent(self, way_out: WayOut) -> Result<Agent, Error> {
         let data_dir =
             self.data_dir.clone().or_else(default_data_dir).ok_or_else(|| {
                 Error::Usage("there is no home folder to keep the identity in: give --data-dir".into())
@@ -87,7 +95,7 @@ impl Args {
         };
         let cloud = self.cloud.ok_or_else(|| Error::Usage("give the cloud's address with --cloud".into()))?;
         let token = token.parse::<EnrolmentToken>()?;
-        Agent::enrol(&Enrolment { cloud, token, name: self.name, data_dir }).await
+        Agent::enrol(&Enrolment { cloud, token, name: self.name, data_dir, way_out }).await
     }
 
     fn token(&self) -> Result<Option<Zeroizing<String>>, Error> {

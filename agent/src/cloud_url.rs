@@ -73,6 +73,15 @@ impl CloudUrl {
         format!("{}://{}{path}", self.root.scheme(), self.authority()).parse()
     }
 
+    /// Where QUIC is dialled, at a UDP port that the cloud has named.
+    ///
+    /// # Errors
+    ///
+    /// The transport's, for port 0.
+    pub fn quic(&self, port: u16) -> Result<Endpoint, towline_transport::Error> {
+        format!("{}://{}:{port}", Scheme::Quic, self.host()).parse()
+    }
+
     /// Where the bare byte stream below HTTP is dialled.
     ///
     /// # Errors
@@ -80,9 +89,13 @@ impl CloudUrl {
     /// None that a [`CloudUrl`] could have.
     pub fn stream(&self) -> Result<Endpoint, towline_transport::Error> {
         let scheme = if self.is_secure() { Scheme::Tls } else { Scheme::Tcp };
+        format!("{scheme}://{}:{}", self.host(), self.root.port()).parse()
+    }
+
+    /// The host as it stands in a URL.
+    fn host(&self) -> String {
         let host = self.root.host();
-        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        format!("{scheme}://{host}:{}", self.root.port()).parse()
+        if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
     }
 }
 

@@ -71,12 +71,13 @@ fn config_of(program: &Command, command: Option<&str>, arguments: &[OsString]) -
 }
 
 fn with_environment(command: Command) -> Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
     command.mut_args(|arg| match arg.get_long() {
+        // One that is empty counts as one that is not set.
+        _ if arg.get_env().is_some_and(is_empty) => arg.env(None),
         Some(long) if arg.get_env().is_none() && !ON_THEIR_OWN.contains(&arg.get_id().as_str()) => {
             let variable = format!("TOWLINE_{}", long.replace('-', "_").to_uppercase());
-            // One that is empty counts as one that is not set.
-            let is_set = std::env::var_os(&variable).is_none_or(|value| !value.is_empty());
-            if is_set { arg.env(variable) } else { arg }
+            if is_empty(variable.as_ref()) { arg } else { arg.env(variable) }
         }
         _ => arg,
     })

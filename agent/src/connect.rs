@@ -1,21 +1,32 @@
 //! Staying connected to the cloud, for ever.
 
-use std::{convert::Infallible, future::Future, path::Path, pin::pin, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    path::Path,
+    pin::pin,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderName, HeaderValue, header};
 use tokio::time::Instant;
-use towline_cloud_api::{ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
-use towline_transport::{BoxTransport, Carrier, Options, dial};
+use towline_cloud_api::{Challenge, ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
+use towline_transport::{
+    BoxTransport, Carrier, Endpoint, Scheme, dial,
+    websocket::{self, ClientRequest},
+};
 use towline_tunnel_proto::{
     CarrierKind, Code, Config, Limits, Resumption,
     driver::{By, Ended, Mux},
 };
 
 use crate::{
-    Enrolment, Error,
+    CarrierChoice, Enrolment, Error, WayOut,
     backoff::{Backoff, fraction, random},
     binding::{binding, exporter},
+    carrier::Memory,
     dial_problem, enrol,
+    http::HTTP,
     identity::Identity,
     serve::serve,
     single_line,
@@ -33,6 +44,9 @@ const LONGEST_ABSENCE: Duration = Duration::from_secs(10 * 60);
 const REJECTED_WAIT: Duration = Duration::from_secs(5 * 60);
 /// A session that lasted this long counts as a success.
 const STABLE_SESSION: Duration = Duration::from_secs(60);
+/// A cloud that answers at all answers QUIC sooner.
+const QUIC_LIMIT: Duration = Duration::from_secs(4);
+const UPGRADE_LIMIT: Duration = Duration::from_secs(10);
 const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 
 /// Connections that one agent has open at a time, unless [`Agent::max_channels`] says otherwise.
@@ -45,6 +59,10 @@ pub struct Agent {
     data_dir: std::path::PathBuf,
     /// Connections to targets at a time; more are refused.
     pub max_channels: usize,
+    /// How to get out to the cloud; directly by default.
+    pub way_out: WayOut,
+    /// What the tunnel runs on.
+    pub carrier: CarrierChoice,
 }
 
 /// What came of one attempt to be connected.
@@ -68,7 +86,8 @@ impl Agent {
     /// Not cancel safe: the token may be spent and the identity not kept.
     pub async fn enrol(enrolment: &Enrolment) -> Result<Self, Error> {
         let identity = enrol::enrol(enrolment).await?;
-        Ok(Self { identity, data_dir: enrolment.data_dir.clone(), max_channels: DEFAULT_MAX_CHANNELS })
+        let way_out = enrolment.way_out.clone();
+        Ok(Self { way_out, ..Self::new(identity, enrolment.data_dir.clone()) })
     }
 
     /// The device whose identity is in a data folder.
@@ -78,7 +97,12 @@ impl Agent {
     /// [`Error`] if there is none, or it cannot be read.
     pub fn load(data_dir: &Path) -> Result<Self, Error> {
         let identity = Identity::load(data_dir)?;
-        Ok(Self { identity, data_dir: data_dir.to_owned(), max_channels: DEFAULT_MAX_CHANNELS })
+        Ok(Self::new(identity, data_dir.to_owned()))
+    }
+
+    fn new(identity: Identity, data_dir: std::path::PathBuf) -> Self {
+        let (way_out, carrier) = (WayOut::default(), CarrierChoice::default());
+        Self { identity, data_dir, max_channels: DEFAULT_MAX_CHANNELS, way_out, carrier }
     }
 
     /// Who this device is.
@@ -95,12 +119,13 @@ impl Agent {
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut memory = Memory::load(&self.data_dir);
         loop {
             let outcome = tokio::select! {
                 biased;
                 () = &mut shutdown => return,
-                connected = self.connect() => match connected {
-                    Ok(carrier) => match self.session(carrier, shutdown.as_mut()).await {
+                connected = self.connect(&mut memory) => match connected {
+                    Ok(carrier) => match self.session(carrier, &mut memory, shutdown.as_mut()).await {
                         Some(outcome) => outcome,
                         None => return,
                     },
@@ -117,36 +142,91 @@ impl Agent {
     }
 
     /// Proves who this is and opens the tunnel's carrier.
-    async fn connect(&self) -> Result<Carrier<BoxTransport>, Outcome> {
+    async fn connect(&self, memory: &mut Memory) -> Result<Carrier<BoxTransport>, Outcome> {
         let Identity { device_id, cloud, trust, key, .. } = &self.identity;
         let failed = |phase| move |problem| Outcome::Failed { phase, problem };
         cloud.check_encryption().map_err(failed("checking the cloud's address"))?;
 
-        let nonce = enrol::challenge(cloud, trust).await.map_err(failed("asking the cloud for a challenge"))?;
+        let challenge = enrol::challenge(cloud, trust, &self.way_out).await;
+        let Challenge { nonce, quic_port } = challenge.map_err(failed("asking the cloud for a challenge"))?;
         let signature = key.sign(format!("towline device v1\n{}\n{device_id}\n{nonce}", cloud.authority()).as_bytes());
 
-        let failed = failed("opening the tunnel");
         let proof = HeaderValue::try_from(format!("Towline-Device v1 {device_id} {nonce} {signature}"));
-        let mut proof = proof
-            .map_err(|_| failed(Problem::new(ErrorCode::ProtocolMismatch, "the challenge is not a header's text")))?;
+        let mut proof = proof.map_err(|_| {
+            let problem = Problem::new(ErrorCode::ProtocolMismatch, "the challenge is not a header's text");
+            failed("opening the tunnel")(problem)
+        })?;
         proof.set_sensitive(true);
         let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
-        let options = Options {
-            trust: trust.clone(),
-            alpn: vec![b"http/1.1".to_vec()],
-            headers: [(header::AUTHORIZATION, proof), (AGENT_HEADER, version)]
-                .into_iter()
-                .chain(binding(trust))
-                .collect(),
-            subprotocol: Some(SUBPROTOCOL_TUNNEL.into()),
-            ..Options::default()
+        let headers = [(header::AUTHORIZATION, proof), (AGENT_HEADER, version)];
+        let headers: Vec<_> = headers.into_iter().chain(binding(trust)).collect();
+
+        let quic = match quic_port.and_then(|port| self.quic(port, memory)) {
+            Some(endpoint) => match self.over_quic(&endpoint, headers.clone()).await {
+                Ok(carrier) => {
+                    memory.quic_worked();
+                    return Ok(carrier);
+                }
+                // The cloud has answered: no other carrier would change its mind.
+                Err(error @ towline_transport::Error::HttpStatus { .. }) => {
+                    return Err(failed("opening the tunnel over QUIC")(dial_problem(cloud, &error)));
+                }
+                Err(error) => Some(dial_problem(cloud, &error)),
+            },
+            None => None,
         };
+        if self.carrier == CarrierChoice::Quic {
+            let not_offered =
+                || Problem::new(ErrorCode::CloudUnreachable, "the cloud offers no QUIC, or a proxy is on the way");
+            return Err(failed("opening the tunnel over QUIC")(quic.unwrap_or_else(not_offered)));
+        }
+
+        let mut options = self.way_out.options(trust, HTTP);
+        options.headers = headers;
+        options.subprotocol = Some(SUBPROTOCOL_TUNNEL.into());
         let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
-        dialled.await.map_err(|error| failed(dial_problem(cloud, &error)))
+        let carrier = dialled.await.map_err(|error| failed("opening the tunnel")(dial_problem(cloud, &error)))?;
+        if let Some(problem) = quic {
+            memory.quic_failed(SystemTime::now());
+            let again = format_args!("{:?}", memory.pause()).to_string();
+            tracing::info!(again, "QUIC does not get through, WebSocket does: {}", single_line(&problem.to_string()));
+        }
+        Ok(carrier)
+    }
+
+    /// Where to try QUIC, if it is to be tried.
+    fn quic(&self, port: u16, memory: &Memory) -> Option<Endpoint> {
+        let is_due = match self.carrier {
+            CarrierChoice::Auto => memory.is_quic_due(SystemTime::now()),
+            CarrierChoice::Quic => true,
+            CarrierChoice::Websocket => false,
+        };
+        let endpoint = self.identity.cloud.quic(port).ok().filter(|_| cfg!(feature = "quic") && is_due)?;
+        // A proxy carries no QUIC, and whoever says that there is one wants it to be used.
+        matches!(self.way_out.proxies.for_endpoint(&endpoint), Ok(None)).then_some(endpoint)
+    }
+
+    /// The same handshake as over TLS, on the stream of a QUIC connection.
+    async fn over_quic(
+        &self,
+        to: &Endpoint,
+        headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Carrier<BoxTransport>, towline_transport::Error> {
+        let mut options = self.way_out.options(&self.identity.trust, SUBPROTOCOL_TUNNEL);
+        options.timeouts.quic = QUIC_LIMIT;
+        let carrier = dial(to, &options).await?;
+        let request = ClientRequest {
+            authority: self.identity.cloud.authority(),
+            path: TUNNEL_PATH.into(),
+            headers,
+            subprotocol: Some(SUBPROTOCOL_TUNNEL.into()),
+        };
+        let (carrier, _) = websocket::connect(carrier, &request, UPGRADE_LIMIT).await?;
+        Ok(carrier.boxed())
     }
 
     /// Replaces each connection that is lost, for as long as the session lives.
-    async fn keep(&self, mux: &Mux) -> Infallible {
+    async fn keep(&self, mux: &Mux, memory: &mut Memory) -> Infallible {
         loop {
             let reason = mux.lost().await;
             if mux.is_idle() {
@@ -157,7 +237,7 @@ impl Agent {
             tracing::warn!(reason = single_line(&reason), "the connection was lost; what is open waits for another");
             let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
             while !mux.is_ended() && !mux.is_connected() {
-                let outcome = match self.connect().await {
+                let outcome = match self.connect(memory).await {
                     Ok(carrier) => {
                         let exporter = exporter(&self.identity.trust, &carrier);
                         match mux.resume(carrier, exporter).await {
@@ -183,17 +263,19 @@ impl Agent {
     async fn session(
         &self,
         carrier: Carrier<BoxTransport>,
+        memory: &mut Memory,
         mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>,
     ) -> Option<Outcome> {
+        let name = if is_quic(&carrier) { "QUIC" } else { "WebSocket" };
         let mut config = Config::dialer(CarrierKind::Negotiated);
         config.implementation = crate::IMPLEMENTATION.into();
         config.resumption = Some(Resumption::dialer());
         let (mux, driver) = Mux::new(carrier, config, Limits::default());
         let driver = tokio::spawn(driver);
         let began = Instant::now();
-        tracing::info!(cloud = %self.identity.cloud, device = self.identity.device_id, "online");
+        tracing::info!(cloud = %self.identity.cloud, device = self.identity.device_id, carrier = name, "online");
         let mut serving = pin!(serve(&mux, self.data_dir.clone(), self.max_channels));
-        let mut keeping = pin!(self.keep(&mux));
+        let mut keeping = pin!(self.keep(&mux, memory));
         let mut come_back = None;
         loop {
             tokio::select! {
@@ -215,6 +297,10 @@ impl Agent {
             }
         }
     }
+}
+
+fn is_quic(carrier: &Carrier<BoxTransport>) -> bool {
+    carrier.info().endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == Scheme::Quic)
 }
 
 fn next_wait(outcome: &Outcome, backoff: &mut Backoff) -> Duration {

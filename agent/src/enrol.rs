@@ -7,7 +7,7 @@ use towline_cloud_api::{Challenge, CloudTrust, Enrol, Enrolled, EnrolmentToken};
 use towline_transport::tls::{KeyPin, Trust};
 
 use crate::{
-    CloudUrl, Error, http,
+    CloudUrl, Error, WayOut, http,
     identity::{self, DeviceKey, Identity},
 };
 
@@ -25,11 +25,17 @@ pub struct Enrolment {
     pub name: Option<String>,
     /// Where the identity is kept.
     pub data_dir: PathBuf,
+    /// How to get to the cloud.
+    pub way_out: WayOut,
 }
 
 /// A one-time nonce to sign, from the cloud.
-pub(crate) async fn challenge(cloud: &CloudUrl, trust: &Trust) -> Result<String, towline_cloud_api::Problem> {
-    http::get::<Challenge>(cloud, trust, CHALLENGE_PATH).await.map(|challenge| challenge.nonce)
+pub(crate) async fn challenge(
+    cloud: &CloudUrl,
+    trust: &Trust,
+    way_out: &WayOut,
+) -> Result<Challenge, towline_cloud_api::Problem> {
+    http::get(cloud, trust, way_out, CHALLENGE_PATH).await
 }
 
 /// Makes a key, trades the token for an identity with it and keeps both in the data folder.
@@ -43,7 +49,8 @@ pub(crate) async fn enrol(enrolment: &Enrolment) -> Result<Identity, Error> {
         CloudTrust::Pin(pin) => Trust::Pin(KeyPin(pin)),
     };
 
-    let nonce = challenge(cloud, &trust).await?;
+    let way_out = &enrolment.way_out;
+    let Challenge { nonce, .. } = challenge(cloud, &trust, way_out).await?;
     let signature = key.sign(format!("towline enrol v1\n{}\n{nonce}", cloud.authority()).as_bytes());
     let request = Enrol {
         secret: URL_SAFE_NO_PAD.encode(enrolment.token.secret),
@@ -53,7 +60,7 @@ pub(crate) async fn enrol(enrolment: &Enrolment) -> Result<Identity, Error> {
         name: enrolment.name.clone(),
         agent_version: env!("CARGO_PKG_VERSION").into(),
     };
-    let Enrolled { device_id, name } = http::post(cloud, &trust, ENROL_PATH, &request).await?;
+    let Enrolled { device_id, name } = http::post(cloud, &trust, way_out, ENROL_PATH, &request).await?;
 
     let identity = Identity { device_id, name, cloud: cloud.clone(), trust, key };
     identity.save(&enrolment.data_dir)?;

@@ -9,30 +9,39 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use towline_cloud_api::{ErrorCode, Problem};
-use towline_transport::{Options, dial, tls::Trust};
+use towline_transport::{dial, tls::Trust};
 
-use crate::{CloudUrl, answer_problem, dial_problem};
+use crate::{CloudUrl, WayOut, answer_problem, dial_problem};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// The application protocol of requests, and of a WebSocket's handshake.
+pub(crate) const HTTP: &str = "http/1.1";
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-pub(crate) async fn get<A: DeserializeOwned>(cloud: &CloudUrl, trust: &Trust, path: &str) -> Result<A, Problem> {
-    request(cloud, trust, Method::GET, path, Bytes::new()).await
+pub(crate) async fn get<A: DeserializeOwned>(
+    cloud: &CloudUrl,
+    trust: &Trust,
+    way_out: &WayOut,
+    path: &str,
+) -> Result<A, Problem> {
+    request(cloud, trust, way_out, Method::GET, path, Bytes::new()).await
 }
 
 pub(crate) async fn post<A: DeserializeOwned>(
     cloud: &CloudUrl,
     trust: &Trust,
+    way_out: &WayOut,
     path: &str,
     body: &impl Serialize,
 ) -> Result<A, Problem> {
     let body = serde_json::to_vec(body).map_err(|error| Problem::new(ErrorCode::BadRequest, error.to_string()))?;
-    request(cloud, trust, Method::POST, path, body.into()).await
+    request(cloud, trust, way_out, Method::POST, path, body.into()).await
 }
 
 async fn request<A: DeserializeOwned>(
     cloud: &CloudUrl,
     trust: &Trust,
+    way_out: &WayOut,
     method: Method,
     path: &str,
     body: Bytes,
@@ -40,9 +49,9 @@ async fn request<A: DeserializeOwned>(
     let unreachable = |cause: String| Problem::new(ErrorCode::CloudUnreachable, format!("{cloud}: {cause}"));
     let exchange = async {
         cloud.check_encryption()?;
-        let options = Options { trust: trust.clone(), alpn: vec![b"http/1.1".to_vec()], ..Options::default() };
         let endpoint = cloud.stream().map_err(|error| dial_problem(cloud, &error))?;
-        let carrier = dial(&endpoint, &options).await.map_err(|error| dial_problem(cloud, &error))?;
+        let carrier =
+            dial(&endpoint, &way_out.options(trust, HTTP)).await.map_err(|error| dial_problem(cloud, &error))?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(carrier)).await.map_err(|error| unreachable(error.to_string()))?;
         let request = Request::builder()

@@ -1,6 +1,6 @@
 //! What a failed dial to the cloud means, in the words of the closed list.
 
-use std::{error::Error as _, io};
+use std::io;
 
 use towline_cloud_api::{ErrorCode, Problem};
 use towline_transport::Error;
@@ -9,9 +9,9 @@ use crate::CloudUrl;
 
 /// The problem behind an error of dialling `cloud`. An answer with a problem document is passed on as it is.
 pub fn dial_problem(cloud: &CloudUrl, error: &Error) -> Problem {
-    let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
-    let detail = format!("{cloud}: {error}{cause}");
+    let detail = format!("{cloud}: {}", chain(error));
     match error {
+        Error::Proxy { .. } => Problem::new(ErrorCode::ProxyFailed, detail),
         Error::PinMismatch { .. } => Problem::new(ErrorCode::PinMismatch, detail),
         Error::Tls { .. } => Problem::new(ErrorCode::TlsFailed, detail),
         Error::HttpStatus { status, body } => answer_problem(cloud, *status, body),
@@ -23,6 +23,17 @@ pub fn dial_problem(cloud: &CloudUrl, error: &Error) -> Problem {
         }
         _ => Problem::new(ErrorCode::CloudUnreachable, detail),
     }
+}
+
+/// An error and its causes, one after the other.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 /// The problem in an HTTP answer that is not a success. Without a problem document the answer did not come from a
@@ -43,6 +54,8 @@ pub fn answer_problem(cloud: &CloudUrl, status: u16, body: &[u8]) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use towline_transport::proxy::ProxyError;
+
     use super::*;
 
     #[test]
@@ -53,6 +66,7 @@ mod tests {
         for (error, code) in [
             (Error::Resolve { host: "x".into(), source: refused() }, ErrorCode::CloudUnreachable),
             (Error::Connect { endpoint: "x".into(), source: refused() }, ErrorCode::CloudUnreachable),
+            (Error::Proxy { proxy: "http://p:1".into(), source: ProxyError::Unauthorized }, ErrorCode::ProxyFailed),
             (Error::Tls { source: "unknown issuer".into() }, ErrorCode::TlsFailed),
             (Error::HttpStatus { status: 401, body: told }, ErrorCode::DeviceIdentityRejected),
             (Error::HttpStatus { status: 502, body: b"<html>".to_vec() }, ErrorCode::CloudUnreachable),

@@ -1,13 +1,13 @@
 //! Which cloud, how to recognise it, and as whom.
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use towline_agent::CloudUrl;
+use towline_agent::{CloudUrl, WayOut};
 use towline_cloud_api::{ErrorCode, LoginGranted, Problem};
 use towline_transport::tls::{KeyPin, Trust};
 
 use crate::{
     api::Api,
-    args::{Format, Global},
+    args::Global,
     session_file::{self, SessionFile},
 };
 
@@ -20,6 +20,7 @@ pub(crate) const PASSWORD_VARIABLE: &str = "TOWLINE_PASSWORD";
 pub(crate) struct Access {
     pub(crate) cloud: CloudUrl,
     pub(crate) pin: Option<KeyPin>,
+    pub(crate) way_out: WayOut,
     pub(crate) token: String,
     pub(crate) origin: Origin,
 }
@@ -49,9 +50,12 @@ impl Access {
     /// The access that flags, environment and login give: a token from the environment, else user and password from
     /// it, else the login. The login's token goes to the login's cloud only.
     pub(crate) async fn resolve(global: &Global) -> Result<Self, Problem> {
-        let place = Place::resolve(global)?;
-        let Place { cloud, pin, session } = &place;
-        let with = |token, origin| Self { cloud: cloud.clone(), pin: *pin, token, origin };
+        Self::at(Place::resolve(global)?).await
+    }
+
+    async fn at(place: Place) -> Result<Self, Problem> {
+        let Place { cloud, pin, way_out, session } = &place;
+        let with = |token, origin| Self { cloud: cloud.clone(), pin: *pin, way_out: way_out.clone(), token, origin };
         if let Some(token) = variable(TOKEN_VARIABLE) {
             return Ok(with(token, Origin::Variable));
         }
@@ -70,11 +74,11 @@ impl Access {
     /// What the token is replaced by once it has ended: that of a login made since, or another for the password. `None`
     /// if there is no other.
     pub(crate) async fn renewed(&self) -> Result<Option<Self>, Problem> {
-        let global = Global { output: Format::Table, cloud: Some(self.cloud.clone()), pin: self.pin };
+        let place = || Place::find(Some(self.cloud.clone()), self.pin, self.way_out.clone());
         let renewed = match self.origin {
             Origin::Variable => return Ok(None),
-            Origin::Password => Self::resolve(&global).await?,
-            Origin::Session { .. } => match Place::resolve(&global)?.session {
+            Origin::Password => Self::at(place()?).await?,
+            Origin::Session { .. } => match place()?.session {
                 Some(SessionFile { token, expires_at, .. }) => {
                     Self { token, origin: Origin::Session { expires_at }, ..self.clone() }
                 }
@@ -101,7 +105,7 @@ impl Access {
 
     /// A client of the REST API with this access.
     pub(crate) fn api(&self) -> Result<Api, Problem> {
-        Api::new(&self.cloud, &self.trust(), Some(&self.token))
+        Api::new(&self.cloud, &self.trust(), &self.way_out, Some(&self.token))
     }
 }
 
@@ -109,30 +113,37 @@ impl Access {
 pub(crate) struct Place {
     pub(crate) cloud: CloudUrl,
     pub(crate) pin: Option<KeyPin>,
+    /// How to get there.
+    pub(crate) way_out: WayOut,
     /// The login, if it is at this cloud.
     pub(crate) session: Option<SessionFile>,
 }
 
 impl Place {
     pub(crate) fn resolve(global: &Global) -> Result<Self, Problem> {
+        let way_out = global.way_out.resolve().map_err(|error| error.problem())?;
+        Self::find(global.cloud.clone(), global.pin, way_out)
+    }
+
+    fn find(named: Option<CloudUrl>, pin: Option<KeyPin>, way_out: WayOut) -> Result<Self, Problem> {
         let path = SessionFile::default_path()?;
         let session = match SessionFile::load(&path) {
             // A login that is not understood is in nobody's way who does not need it.
-            Err(_) if global.cloud.is_some() => None,
+            Err(_) if named.is_some() => None,
             session => session?,
         };
         let at = session.as_ref().map(|session| session.cloud(&path)).transpose()?;
-        let cloud = global.cloud.clone().or_else(|| at.clone()).ok_or_else(|| {
+        let cloud = named.or_else(|| at.clone()).ok_or_else(|| {
             Problem::new(ErrorCode::Unauthenticated, "no cloud is named: `towline login URL`, or set TOWLINE_HOST")
         })?;
         let session = session.filter(|_| at.as_ref() == Some(&cloud));
         let known = session.as_ref().map(|session| session.pin(&path)).transpose()?.flatten();
-        Ok(Self { cloud, pin: global.pin.or(known), session })
+        Ok(Self { cloud, pin: pin.or(known), way_out, session })
     }
 
     /// A client of the REST API that is not logged in.
     pub(crate) fn api(&self) -> Result<Api, Problem> {
-        Api::new(&self.cloud, &trust(self.pin), None)
+        Api::new(&self.cloud, &trust(self.pin), &self.way_out, None)
     }
 }
 
@@ -152,7 +163,7 @@ mod tests {
     fn only_a_login_that_stays_is_known_to_be_over() {
         let is_over = |origin| {
             let cloud = "https://127.0.0.1:8443".parse().unwrap();
-            Access { cloud, pin: None, token: "secret".into(), origin }.is_over()
+            Access { cloud, pin: None, way_out: WayOut::default(), token: "secret".into(), origin }.is_over()
         };
         let session = |expires_at: &str| Origin::Session { expires_at: expires_at.into() };
         assert!(is_over(session("2001-01-01T00:00:00Z")));

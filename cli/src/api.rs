@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, header};
 use reqwest::{Client, Response, Url, redirect};
 use serde::{Serialize, de::DeserializeOwned};
-use towline_agent::{CloudUrl, answer_problem};
+use towline_agent::{CloudUrl, WayOut, answer_problem};
 use towline_cloud_api::{ErrorCode, Login, LoginGranted, Page, Problem};
 use towline_transport::tls::{self, Trust};
 
@@ -23,14 +23,16 @@ pub(crate) struct Api {
     client: Client,
     cloud: CloudUrl,
     root: Url,
+    /// The proxy that leads there, without its secrets.
+    proxy: Option<String>,
     token: Option<String>,
 }
 
 impl Api {
-    pub(crate) fn new(cloud: &CloudUrl, trust: &Trust, token: Option<&str>) -> Result<Self, Problem> {
+    pub(crate) fn new(cloud: &CloudUrl, trust: &Trust, way_out: &WayOut, token: Option<&str>) -> Result<Self, Problem> {
         cloud.check_encryption()?;
         let tls =
-            tls::client_config(trust, &[b"http/1.1"]).map_err(|error| towline_agent::dial_problem(cloud, &error))?;
+            way_out.client_config(trust, "http/1.1").map_err(|error| towline_agent::dial_problem(cloud, &error))?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured(Arc::unwrap_or_clone(tls))
             .http1_only()
@@ -38,13 +40,18 @@ impl Api {
             .referer(false)
             .connect_timeout(CONNECT_LIMIT)
             .user_agent(concat!("towline/", env!("CARGO_PKG_VERSION")));
-        if cloud.is_loopback() {
+        let unusable = |error: &dyn StdError| Problem::new(ErrorCode::BadRequest, format!("{cloud}: {error}"));
+        // As the tunnel does: what is said explicitly, else what the environment says, but for this machine itself.
+        if let Some(proxy) = way_out.explicit_proxy() {
+            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|error| unusable(&error))?);
+        } else if cloud.is_loopback() {
             builder = builder.no_proxy();
         }
-        let unusable = |error: &dyn StdError| Problem::new(ErrorCode::BadRequest, format!("{cloud}: {error}"));
         let client = builder.build().map_err(|error| unusable(&error))?;
         let root = cloud.to_string().parse().map_err(|error| unusable(&error))?;
-        Ok(Self { client, cloud: cloud.clone(), root, token: token.map(Into::into) })
+        let proxy = cloud.stream().and_then(|endpoint| way_out.proxies.for_endpoint(&endpoint));
+        let proxy = proxy.map_err(|error| towline_agent::dial_problem(cloud, &error))?.map(|proxy| proxy.to_string());
+        Ok(Self { client, cloud: cloud.clone(), root, proxy, token: token.map(Into::into) })
     }
 
     /// Trades a password, and the code of the second factor if there is one, for a token.
@@ -188,6 +195,9 @@ impl Api {
             ErrorCode::PinMismatch
         } else if is_of_tls(error) {
             ErrorCode::TlsFailed
+        } else if let Some(proxy) = self.proxy.as_ref().filter(|_| error.is_connect()) {
+            let detail = format!("{} through the proxy {proxy}: {}", self.cloud, root_cause(error));
+            return Problem::new(ErrorCode::ProxyFailed, detail);
         } else {
             ErrorCode::CloudUnreachable
         };

@@ -3,12 +3,13 @@
 mod keys;
 mod people;
 mod records;
+mod telnet;
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
-use towline_agent::{CloudUrl, Log};
+use towline_agent::{CloudUrl, Log, WayOutArgs};
 use towline_cloud::Network;
 use towline_transport::tls::KeyPin;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     keys::{Container, Convert, Generate, KeyFile, Keys, Kind, Written},
     people::{DeviceGroups, Grants, Groups, Login, NewPassword, Tokens, Totp, Users},
     records::{Audit, ExportFormat, Operations, Sessions},
+    telnet::{Telnet, TelnetModes},
 };
 use crate::{completions, exit_codes};
 
@@ -63,6 +65,8 @@ pub(crate) struct Global {
     /// The cloud's key, as the cloud prints it at its start [default: that of `towline login`].
     #[arg(long, global = true, value_name = "sha256:…", env = "TOWLINE_PIN")]
     pub(crate) pin: Option<KeyPin>,
+    #[command(flatten)]
+    pub(crate) way_out: WayOutArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -104,7 +108,7 @@ pub(crate) enum Command {
     Server(Server),
     /// Run a program of this machine that connects to a device's endpoint; its exit code is passed on.
     Run(Run),
-    /// Connect to a device with a program of this machine.
+    /// Connect to a device: with ssh, or over Telnet.
     #[command(subcommand)]
     Connect(Connect),
     /// Print an entry for ~/.ssh/config, with which `ssh`, `scp` and `sftp` reach a device by its name.
@@ -162,6 +166,9 @@ pub(crate) struct Up {
     /// Where everything is kept [default: towline in the user's data folder; with --demo a folder demo in that].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Take devices' tunnels over QUIC too, at this address (UDP).
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) quic_listen: Option<SocketAddr>,
     /// Make no device of this machine: show a demo device, whose servers are in this program and on loopback only.
     #[arg(long)]
     pub(crate) demo: bool,
@@ -190,6 +197,10 @@ pub(crate) struct Cloud {
     /// Whatever stands in front has a public certificate: enrolment tokens pin nothing, devices use their own roots.
     #[arg(long)]
     pub(crate) web_pki: bool,
+    /// Take devices' tunnels over QUIC too, at this address (UDP); agents then prefer it, and fall back where it does
+    /// not get through.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) quic_listen: Option<SocketAddr>,
     /// Serve /metrics for Prometheus at this address, in plain HTTP and without a login.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -343,9 +354,22 @@ pub(crate) enum Endpoints {
     CreateTelnet {
         #[command(flatten)]
         target: NewTarget,
-        /// The target's character set, such as utf-8, iso-8859-1, shift_jis.
-        #[arg(long, value_name = "NAME", default_value = "utf-8")]
-        charset: String,
+        #[command(flatten)]
+        modes: TelnetModes,
+    },
+    /// Put the public half of an SSH endpoint's key pair into ~/.ssh/authorized_keys on its target, with the user's
+    /// password there. The password comes from a file or a prompt, signs in once, and is not kept.
+    InstallKey {
+        #[command(flatten)]
+        device: DeviceArg,
+        #[command(flatten)]
+        endpoint: EndpointName,
+        /// A file with the user's password on the target [default: ask for it].
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// The host key that is trusted if none is kept with the endpoint yet; it is kept from then on.
+        #[arg(long, value_name = "SHA256:…")]
+        trust_host_key: Option<String>,
     },
     /// Change an endpoint. A new host or port ends its sessions at once.
     Update {
@@ -462,6 +486,8 @@ pub(crate) struct Run {
 pub(crate) enum Connect {
     /// Run ssh to the device; its exit code is passed on.
     Ssh(Ssh),
+    /// Have this terminal on a Telnet target of the device.
+    Telnet(Box<Telnet>),
 }
 
 #[derive(clap::Args)]
@@ -517,6 +543,8 @@ pub(crate) enum Shell {
 
 #[cfg(test)]
 mod tests {
+    use towline_cloud_api::{TelnetNewline, TelnetOptions, TelnetWhen};
+
     use super::*;
 
     #[test]
@@ -529,6 +557,25 @@ mod tests {
         let line = ["towline", "connect", "ssh", "--device", "pump", "--", "ls", "-l", "--color"];
         let Command::Connect(Connect::Ssh(ssh)) = Program::parse_from(line).command else { unreachable!() };
         assert_eq!(ssh.command, ["ls", "-l", "--color"]);
+    }
+
+    #[test]
+    fn a_telnet_connection_is_as_the_endpoint_has_it_but_for_what_is_said() {
+        let base = TelnetOptions { charset: "koi8-r".into(), speak_first: true, ..TelnetOptions::default() };
+        let modes = |flags: &[&str]| {
+            let line = [&["towline", "connect", "telnet", "--device", "plc"], flags].concat();
+            let Command::Connect(Connect::Telnet(telnet)) = Program::try_parse_from(line)?.command else {
+                unreachable!()
+            };
+            Ok::<_, clap::Error>(telnet.modes.over(base.clone()))
+        };
+        assert_eq!(modes(&[]).unwrap(), base);
+        let said = modes(&["--newline", "cr-lf", "--local-echo", "always", "--speak-first=false"]).unwrap();
+        assert_eq!((said.newline, said.local_echo), (TelnetNewline::CrLf, TelnetWhen::Always));
+        assert_eq!((said.speak_first, said.charset.as_str()), (false, "koi8-r"));
+        for wrong in [["--charset", "klingon"], ["--newline", "crlf"]] {
+            assert!(modes(&wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ struct Started<'a> {
     address: String,
     url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    quic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pin: Option<String>,
@@ -35,6 +37,7 @@ pub(crate) async fn run(command: &Cloud, output: Output) -> Result<(), Problem> 
     let started = Started {
         address: running.local_addr().to_string(),
         url: url(&running)?.to_string(),
+        quic: running.quic_addr().map(|address| address.to_string()),
         metrics: running.metrics_addr().map(|address| format!("http://{address}/metrics")),
         pin: running.pin().map(|pin| pin.to_string()),
         user: "admin",
@@ -46,6 +49,7 @@ pub(crate) async fn run(command: &Cloud, output: Output) -> Result<(), Problem> 
             format!("Listening on {}", started.address),
             format!("Log in with: towline login {}{pin} --user {}", started.url, started.user),
         ];
+        lines.extend(started.quic.as_ref().map(|quic| format!("Tunnels over QUIC at {quic} (UDP)")));
         lines.extend(started.metrics.as_ref().map(|metrics| format!("Metrics at {metrics}")));
         if let Some(password) = started.first_password {
             lines.push(format!("Password of {}, shown this once: {}", started.user, password));
@@ -80,6 +84,7 @@ fn config(command: &Cloud) -> Result<Config, Problem> {
     config.plain_from_anywhere = command.plain_from_anywhere;
     config.trusted_proxies = command.trusted_proxy.clone();
     config.web_pki = command.web_pki;
+    config.quic_listen = command.quic_listen;
     config.metrics_listen = command.metrics_listen;
     Ok(config)
 }

@@ -16,6 +16,7 @@ use clap_complete::{
     env::{Bash, EnvCompleter, Fish, Zsh},
 };
 use serde::{Deserialize, Serialize};
+use towline_agent::WayOutArgs;
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem};
 
 use crate::{
@@ -125,15 +126,21 @@ fn names(list: &List) -> Option<Vec<Name>> {
         output: Format::Table,
         cloud: parsed("--cloud", "TOWLINE_HOST").map(|text| text.parse()).transpose().ok()?,
         pin: parsed("--pin", "TOWLINE_PIN").map(|text| text.parse()).transpose().ok()?,
+        way_out: WayOutArgs {
+            proxy: parsed("--proxy", "TOWLINE_PROXY").map(|text| text.parse()).transpose().ok()?,
+            roots: parsed("--roots", "TOWLINE_ROOTS").map(Into::into),
+            client_cert: parsed("--client-cert", "TOWLINE_CLIENT_CERT").map(Into::into),
+            client_key: parsed("--client-key", "TOWLINE_CLIENT_KEY").map(Into::into),
+        },
     };
-    let Place { cloud, pin, session } = Place::resolve(&global).ok()?;
+    let Place { cloud, pin, way_out, session } = Place::resolve(&global).ok()?;
     if let Some(token) = variable(TOKEN_VARIABLE) {
-        return ask(&Access { cloud, pin, token, origin: Origin::Variable }, list);
+        return ask(&Access { cloud, pin, way_out, token, origin: Origin::Variable }, list);
     }
     let session = session?;
     let owner = format!("{} at {cloud}", session.user);
     let origin = Origin::Session { expires_at: session.expires_at };
-    let access = Access { cloud, pin, token: session.token, origin };
+    let access = Access { cloud, pin, way_out, token: session.token, origin };
     if access.is_over() {
         return None;
     }

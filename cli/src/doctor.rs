@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use time::{OffsetDateTime, PrimitiveDateTime, format_description::well_known::Rfc3339, macros::format_description};
 use towline_agent::dial_problem;
 use towline_cloud_api::{AccessToken, CurrentUser, Device, Endpoint, ErrorCode, Health, Problem};
-use towline_transport::{Options, dial, tcp};
+use towline_transport::{Endpoint as Address, dial, tcp};
 
 use self::report::Report;
 use crate::{
@@ -63,8 +63,14 @@ async fn examine(global: &Global, doctor: &Doctor, report: &mut Report) -> Resul
 
 /// Name, port, TLS and pin.
 async fn reach(place: &Place, report: &mut Report) -> Result<(), Stop> {
-    let Place { cloud, pin, .. } = place;
+    let cloud = &place.cloud;
     let endpoint = cloud.stream().map_err(|error| ("address", dial_problem(cloud, &error)))?;
+    let proxy = place.way_out.proxies.for_endpoint(&endpoint);
+    if let Some(proxy) = proxy.map_err(|error| ("proxy", dial_problem(cloud, &error)))? {
+        // Names and ports are the proxy's affair; whether it lets us through is seen with TLS.
+        report.ok("proxy", &proxy.to_string()).map_err(at("proxy"))?;
+        return shake(place, &endpoint, report).await;
+    }
     let (host, port) = (endpoint.host(), endpoint.port());
     let unresolved =
         |cause: String| ("name", Problem::new(ErrorCode::CloudUnreachable, format!("{host} has no address: {cause}")));
@@ -100,11 +106,17 @@ async fn reach(place: &Place, report: &mut Report) -> Result<(), Stop> {
     }
     .map_err(at("port"))?;
 
+    shake(place, &endpoint, report).await
+}
+
+/// TLS and pin.
+async fn shake(place: &Place, endpoint: &Address, report: &mut Report) -> Result<(), Stop> {
+    let Place { cloud, pin, .. } = place;
     if !cloud.is_secure() {
         return report.ok("tls", "none, and none is needed within this machine").map_err(at("tls"));
     }
-    let options = Options { trust: trust(*pin), alpn: vec![b"http/1.1".to_vec()], ..Options::default() };
-    let dialled = waiting(|| format!("connecting to {cloud}"), dial(&endpoint, &options)).await;
+    let options = place.way_out.options(&trust(*pin), "http/1.1");
+    let dialled = waiting(|| format!("connecting to {cloud}"), dial(endpoint, &options)).await;
     dialled.map_err(|error| ("tls", dial_problem(cloud, &error)))?;
     match pin {
         Some(pin) => report.ok("tls", &format!("the cloud's key is the pinned {pin}")),

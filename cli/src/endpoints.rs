@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::json;
 use towline_cloud_api::{
-    CreateEndpoint, Endpoint, ErrorCode, Problem, Protocol, Secret, TelnetOptions, UpdateEndpoint,
+    CreateEndpoint, Endpoint, ErrorCode, InstallKey, InstalledKey, Problem, Protocol, Secret, TelnetOptions,
+    UpdateEndpoint,
 };
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     api::Api,
     args::{Endpoints, Global, NewTarget},
     output::Output,
+    password,
     reference::{self, Purpose},
 };
 
@@ -76,10 +78,24 @@ pub(crate) async fn endpoints(global: &Global, command: &Endpoints, output: Outp
             wish.legacy_algorithms = *legacy_algorithms;
             create(&api, target, &wish, output).await
         }
-        Endpoints::CreateTelnet { target, charset } => {
+        Endpoints::CreateTelnet { target, modes } => {
             let mut wish = wish(target, Protocol::Telnet, TELNET_PORT);
-            wish.telnet = Some(TelnetOptions { charset: charset.clone(), ..TelnetOptions::default() });
+            wish.telnet = Some(modes.over(TelnetOptions::default()));
             create(&api, target, &wish, output).await
+        }
+        Endpoints::InstallKey { device, endpoint, password_file, trust_host_key } => {
+            let endpoint = find(&device.device, endpoint.name()).await?;
+            let password = match secret(password_file.as_deref())? {
+                Some(password) => password,
+                None => password::on_target(endpoint.user.as_deref().unwrap_or_default())?.to_string().into(),
+            };
+            let wish = InstallKey { password, host_key: trust_host_key.clone() };
+            let path = ["devices", &endpoint.device_id, "endpoints", &endpoint.id, "key-installations"];
+            let installed: InstalledKey = api.post(&path, &wish).await?;
+            output.value(&installed, |InstalledKey { was_there, host_key }| {
+                let done = if *was_there { "the key was there already" } else { "the key is installed" };
+                vec![done.into(), format!("host key  {}", host_key.fingerprint)]
+            })
         }
         Endpoints::Update { device, endpoint, change } => {
             let endpoint = find(&device.device, endpoint.name()).await?;

@@ -8,7 +8,8 @@ use std::{
 
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use serde::Serialize;
-use towline_cloud_api::{ErrorCode, Problem};
+use towline_cloud::inspected;
+use towline_cloud_api::{ErrorCode, InspectedKey, Problem};
 use towline_ssh_bridge::keys::{Curve, Encryption, Error, Format, KeyFile, Limits, NewKey, PrivateKey, PublicKey};
 use zeroize::Zeroizing;
 
@@ -22,13 +23,8 @@ const STANDARD_STREAM: &str = "-";
 
 #[derive(Serialize)]
 struct Inspected {
-    format: &'static str,
-    algorithm: Option<String>,
-    bits: Option<u64>,
-    fingerprint: Option<String>,
-    comment: Option<String>,
-    encrypted: bool,
-    private: bool,
+    #[serde(flatten)]
+    key: InspectedKey,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<InspectedCertificate>,
 }
@@ -67,15 +63,8 @@ fn inspect(source: &Source, output: Output) -> Result<(), Problem> {
         Some(passphrase) if file.is_private() => Some(open(&file, source, Some(passphrase))?),
         _ => None,
     };
-    let key = opened.as_ref().map(PrivateKey::public_key).or(file.public_key());
     let inspected = Inspected {
-        format: file.format().name(),
-        algorithm: key.map(|key| key.algorithm().to_string()),
-        bits: key.and_then(PublicKey::bits),
-        fingerprint: key.map(|key| key.fingerprint().to_string()),
-        comment: key.map(|key| key.comment().to_owned()),
-        encrypted: file.is_encrypted(),
-        private: file.is_private(),
+        key: inspected(&file, opened.as_ref()),
         certificate: file.certificate().map(|certificate| InspectedCertificate {
             key_id: certificate.key_id().to_owned(),
             serial: certificate.serial(),
@@ -88,7 +77,7 @@ fn inspect(source: &Source, output: Output) -> Result<(), Problem> {
             },
         }),
     };
-    output.value(&inspected, |it| {
+    output.value(&inspected, |Inspected { key: it, certificate }| {
         let hidden = || "hidden by the passphrase".to_owned();
         let mut lines = vec![
             format!("Format:      {}", it.format),
@@ -101,7 +90,7 @@ fn inspect(source: &Source, output: Output) -> Result<(), Problem> {
         if let Some(bits) = it.bits {
             lines.insert(2, format!("Bits:        {bits}"));
         }
-        if let Some(certificate) = &it.certificate {
+        if let Some(certificate) = certificate {
             lines.push(format!("Key id:      {} (serial {})", certificate.key_id, certificate.serial));
             lines.push(format!("Principals:  {}", certificate.principals.join(", ")));
             lines.push(format!("Authority:   {} (signature {})", certificate.authority, certificate.signature));

@@ -53,7 +53,8 @@ pub(crate) async fn logout(global: &Global, output: Output) -> Result<(), Proble
     // The file goes in any case: it is what this machine knows. The token ends by itself if the cloud does not hear.
     SessionFile::remove(&path)?;
     completions::forget();
-    let api = Api::new(&cloud, &trust(pin), Some(&session.token))?;
+    let way_out = global.way_out.resolve().map_err(|error| error.problem())?;
+    let api = Api::new(&cloud, &trust(pin), &way_out, Some(&session.token))?;
     match api.post_nothing(&["logout"]).await {
         Err(problem) if problem.code != ErrorCode::Unauthenticated => {
             note(&format!("the cloud was not told, the login ends there at {}:", session.expires_at));

@@ -31,6 +31,8 @@ mod signal;
 mod ssh;
 mod ssh_config;
 mod stdio;
+mod telnet;
+mod terminal;
 mod tunnel;
 mod up;
 
@@ -89,6 +91,7 @@ async fn obey(program: Program, output: Output) -> Result<u8, Problem> {
         Command::Server(command) => server::run(&global, &command, output).await?,
         Command::Run(command) => return run::run(&global, &command, output).await,
         Command::Connect(Connect::Ssh(command)) => return ssh::run(&global, &command).await,
+        Command::Connect(Connect::Telnet(command)) => telnet::run(&global, &command).await?,
         Command::SshConfig(command) => ssh_config::run(&global, &command, output).await?,
         Command::Operations(command) => records::operations(&global, &command, output).await?,
         Command::Sessions(command) => records::sessions(&global, &command, output).await?,

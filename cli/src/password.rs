@@ -43,6 +43,14 @@ pub(crate) fn new(from_stdin: bool, user: &str) -> Result<Zeroizing<String>, Pro
     Ok(password)
 }
 
+/// The password somebody has on a target, from a prompt.
+pub(crate) fn on_target(user: &str) -> Result<Zeroizing<String>, Problem> {
+    if !io::stdin().is_terminal() {
+        return Err(missing("the password", "--password-file"));
+    }
+    prompt(&format!("Password of {user} on the target: "))
+}
+
 /// The code of the second factor, from the command line or a prompt. It is good once, and only for a moment.
 pub(crate) fn totp_code(given: Option<&str>) -> Result<Zeroizing<String>, Problem> {
     match given {

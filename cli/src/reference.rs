@@ -6,6 +6,7 @@ use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem, Protocol};
 use crate::api::Api;
 
 const SSH_PORT: u16 = 22;
+const TELNET_PORT: u16 = 23;
 
 /// A device as people name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,19 +97,30 @@ pub(crate) enum Purpose {
     Bytes,
     /// SSH.
     Ssh,
+    /// Telnet.
+    Telnet,
 }
 
 /// The endpoint to take when none is named: the only PASSTHROUGH; for SSH else the one on port 22, else the one whose
-/// name contains "ssh".
+/// name contains "ssh". For Telnet one that is TELNET goes before those.
 fn chosen(device: &str, endpoints: Vec<Endpoint>, purpose: Purpose) -> Result<Endpoint, Problem> {
-    let mut fitting: Vec<_> =
-        endpoints.into_iter().filter(|endpoint| endpoint.protocol == Protocol::Passthrough).collect();
+    let is_any = |protocol| endpoints.iter().any(|endpoint| endpoint.protocol == protocol);
+    let protocol = match purpose {
+        Purpose::Telnet if is_any(Protocol::Telnet) => Protocol::Telnet,
+        _ => Protocol::Passthrough,
+    };
+    let mut fitting: Vec<_> = endpoints.into_iter().filter(|endpoint| endpoint.protocol == protocol).collect();
     if fitting.is_empty() {
         return Err(Problem::new(ErrorCode::NoPassthroughEndpoint, format!("device {device:?}")));
     }
-    if fitting.len() > 1 && purpose == Purpose::Ssh {
-        let on_port = |endpoint: &Endpoint| endpoint.port == SSH_PORT;
-        let named = |endpoint: &Endpoint| endpoint.name.to_lowercase().contains("ssh");
+    let usual = match purpose {
+        Purpose::Bytes => None,
+        Purpose::Ssh => Some((SSH_PORT, "ssh")),
+        Purpose::Telnet => Some((TELNET_PORT, "telnet")),
+    };
+    if let Some((port, word)) = usual.filter(|_| fitting.len() > 1) {
+        let on_port = |endpoint: &Endpoint| endpoint.port == port;
+        let named = |endpoint: &Endpoint| endpoint.name.to_lowercase().contains(word);
         if let Some(endpoint) = only(&fitting, on_port).or_else(|| only(&fitting, named)) {
             return Ok(endpoint);
         }
@@ -138,22 +150,25 @@ fn names(endpoints: &[Endpoint]) -> String {
 mod tests {
     use super::*;
 
-    fn choose(endpoints: &[(&str, u16)], purpose: Purpose) -> Result<String, ErrorCode> {
-        let endpoint = |(name, port): &(&str, u16)| Endpoint {
+    fn endpoint((name, port): &(&str, u16)) -> Endpoint {
+        Endpoint {
             id: "1".into(),
             device_id: "2".into(),
             name: (*name).into(),
             host: "127.0.0.1".into(),
             port: *port,
             ..Endpoint::default()
-        };
+        }
+    }
+
+    fn choose(endpoints: &[(&str, u16)], purpose: Purpose) -> Result<String, ErrorCode> {
         let endpoints = endpoints.iter().map(endpoint).collect();
         chosen("pump", endpoints, purpose).map(|endpoint| endpoint.name).map_err(|problem| problem.code)
     }
 
     #[test]
     fn when_none_is_named_the_one_that_fits_is_taken() {
-        use Purpose::{Bytes, Ssh};
+        use Purpose::{Bytes, Ssh, Telnet};
         for (endpoints, purpose, expected) in [
             ([].as_slice(), Bytes, Err(ErrorCode::NoPassthroughEndpoint)),
             (&[], Ssh, Err(ErrorCode::NoPassthroughEndpoint)),
@@ -166,9 +181,15 @@ mod tests {
             (&[("ssh-a", 2222), ("ssh-b", 2223)], Ssh, Err(ErrorCode::EndpointAmbiguous)),
             (&[("a", 22), ("ssh-b", 22)], Ssh, Ok("ssh-b")),
             (&[("a", 80), ("b", 81)], Ssh, Err(ErrorCode::EndpointAmbiguous)),
+            (&[("ssh", 22), ("console", 23)], Telnet, Ok("console")),
+            (&[("ssh", 22), ("old-telnet", 2323)], Telnet, Ok("old-telnet")),
         ] {
             assert_eq!(choose(endpoints, purpose), expected.map(String::from), "{endpoints:?} {purpose:?}");
         }
+        let telnet = Endpoint { protocol: Protocol::Telnet, ..endpoint(&("plc", 4000)) };
+        let both = || vec![endpoint(&("console", 23)), telnet.clone()];
+        assert_eq!(chosen("pump", both(), Telnet), Ok(telnet.clone()));
+        assert_eq!(chosen("pump", both(), Bytes), Ok(endpoint(&("console", 23))));
     }
 
     #[test]

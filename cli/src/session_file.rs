@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn session() -> SessionFile {
-        let user = CurrentUser { id: "1".into(), name: "admin".into(), permissions: Vec::new() };
+        let user = CurrentUser { id: "1".into(), name: "admin".into(), permissions: Vec::new(), totp: false };
         let granted = LoginGranted { token: "secret".into(), expires_at: "2026-01-01T00:00:00Z".into(), user };
         SessionFile::new(&"https://127.0.0.1:8443".parse().unwrap(), Some(KeyPin([7; 32])), &granted)
     }

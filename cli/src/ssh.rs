@@ -126,7 +126,8 @@ mod tests {
 
     fn access() -> Access {
         let cloud = "https://127.0.0.1:8443".parse().unwrap();
-        Access { cloud, pin: None, token: "the-secret".into(), origin: Origin::Variable }
+        let way_out = towline_agent::WayOut::default();
+        Access { cloud, pin: None, way_out, token: "the-secret".into(), origin: Origin::Variable }
     }
 
     #[test]

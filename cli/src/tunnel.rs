@@ -17,9 +17,9 @@ use tokio::{
 };
 use towline_agent::{Backoff, binding, dial_problem, exporter};
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem, SUBPROTOCOL_TUNNEL};
-use towline_transport::{BoxTransport, Carrier, Options, dial};
+use towline_transport::{BoxTransport, Carrier, dial};
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, FieldKey, Limits, Open, Resumption,
+    CarrierKind, Code, Config, FieldKey, Limits, Open, Resumption, Urgency,
     driver::{By, Channel, Ended, Mux},
 };
 
@@ -58,8 +58,23 @@ impl Tunnel {
     ///
     /// Cancelling gives the channel up.
     pub(crate) async fn open(&self, device_id: &str, endpoint_id: &str) -> Result<Channel, Problem> {
+        self.open_with(device_id, endpoint_id, Urgency::NORMAL).await
+    }
+
+    /// The same, for bytes of this urgency.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling gives the channel up.
+    pub(crate) async fn open_with(
+        &self,
+        device_id: &str,
+        endpoint_id: &str,
+        urgency: Urgency,
+    ) -> Result<Channel, Problem> {
         let (reply, answer) = oneshot::channel();
-        let open = Open::to(format!("towline:device/{device_id}/endpoint/{endpoint_id}"));
+        let target = format!("towline:device/{device_id}/endpoint/{endpoint_id}");
+        let open = Open { urgency, ..Open::to(target) };
         let stopped = || Problem::new(ErrorCode::SessionLost, "the session was closed");
         self.requests.send(Request { open, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
@@ -227,13 +242,9 @@ async fn carrier(access: &Access) -> Result<Carrier<BoxTransport>, Problem> {
         .map_err(|_| Problem::new(ErrorCode::Unauthenticated, "the token has characters that no token has"))?;
     bearer.set_sensitive(true);
     let trust = access.trust();
-    let options = Options {
-        alpn: vec![b"http/1.1".to_vec()],
-        headers: [(header::AUTHORIZATION, bearer)].into_iter().chain(binding(&trust)).collect(),
-        trust,
-        subprotocol: Some(SUBPROTOCOL_TUNNEL.into()),
-        ..Options::default()
-    };
+    let mut options = access.way_out.options(&trust, "http/1.1");
+    options.headers = [(header::AUTHORIZATION, bearer)].into_iter().chain(binding(&trust)).collect();
+    options.subprotocol = Some(SUBPROTOCOL_TUNNEL.into());
     let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
     dialled.await.map_err(|error| dial_problem(cloud, &error))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 use tokio::{net::TcpStream, sync::oneshot};
-use towline_agent::{Agent, CloudUrl, Enrolment};
+use towline_agent::{Agent, CloudUrl, Enrolment, WayOut};
 use towline_cloud::{Config, Running};
 use towline_cloud_api::{CreateEndpoint, Device, Endpoint, ErrorCode, Problem, Protocol};
 use towline_transport::tls::Trust;
@@ -61,7 +61,9 @@ pub(crate) async fn run(command: &Up, output: Output) -> Result<(), Problem> {
         None => default_data_dir()?,
     };
     let demo = command.demo.then(Demo::start).transpose()?;
-    let running = cloud::start(Config::new(command.listen, data_dir.join("cloud"))).await?;
+    let mut config = Config::new(command.listen, data_dir.join("cloud"));
+    config.quic_listen = command.quic_listen;
+    let running = cloud::start(config).await?;
     let outcome = serve(&running, &data_dir, demo.as_ref(), output).await;
     running.shutdown().await;
     outcome
@@ -73,7 +75,7 @@ async fn serve(running: &Running, data_dir: &Path, demo: Option<&Demo>, output: 
     let granted = running.local_login().await?;
     SessionFile::new(&url, running.pin(), &granted).save(&session_file)?;
     let trust = running.pin().map_or(Trust::WebPki, Trust::Pin);
-    let api = Api::new(&url, &trust, Some(&granted.token))?;
+    let api = Api::new(&url, &trust, &WayOut::default(), Some(&granted.token))?;
 
     let name = demo.map_or_else(machine_name, |_| demo::DEVICE.into());
     let agent = agent(running, &api, &url, &name, &data_dir.join("agent")).await?;
@@ -173,7 +175,8 @@ async fn agent(running: &Running, api: &Api, url: &CloudUrl, name: &str, data_di
     }
     let ticket = running.issue_enrolment_token(name).await?;
     let token = ticket.token.parse().map_err(|error| unusable(&format!("the enrolment token: {error}")))?;
-    let enrolment = Enrolment { cloud: url.clone(), token, name: None, data_dir: data_dir.to_owned() };
+    let (data_dir, way_out) = (data_dir.to_owned(), WayOut::default());
+    let enrolment = Enrolment { cloud: url.clone(), token, name: None, data_dir, way_out };
     Agent::enrol(&enrolment).await.map_err(|error| error.problem())
 }
 

@@ -10,6 +10,7 @@ mod endpoints;
 mod events;
 mod groups;
 mod idempotency;
+mod keys;
 mod own;
 mod records;
 mod settings;
@@ -30,6 +31,7 @@ use towline_cloud_api::{ErrorCode, FieldError, Health, Page, Permission, Problem
 
 use self::describe::{Api, Needs};
 pub(crate) use self::idempotency::Answering;
+pub use self::keys::inspected;
 use crate::{
     auth::{Door, HashFailed, Stranger},
     page,
@@ -112,6 +114,8 @@ pub(crate) fn routes(door: Door) -> Router {
         .patch("/devices/{device}/endpoints/{endpoint}", "endpoint.update", OnDevice(RemoteAccessAdmin), "change an endpoint", endpoints::update)
         .delete("/devices/{device}/endpoints/{endpoint}", "endpoint.delete", OnDevice(RemoteAccessAdmin), "remove an endpoint", endpoints::remove)
 
+        .post("/devices/{device}/endpoints/{endpoint}/key-installations", "endpoint.install-key", OnDevice(RemoteAccessAdmin), "put the public half of an endpoint's key pair onto its target, with a password", keys::install_key)
+        .post("/key-inspections", "key.inspect", Anywhere(RemoteAccessAdmin), "find out what keys are", keys::inspect)
         .post("/devices/{device}/endpoint-tests", "endpoint.test", OnDevice(RemoteAccessAdmin), "try whether an endpoint would work", endpoint_tests::test)
         .post("/devices/{device}/endpoints/{endpoint}/tickets", "ticket.create", OnDevice(RemoteAccessConnect), "get a ticket for one connection of a page", browser::issue_ticket)
         .get("/connect", "ticket.use", Login, "the WebSocket that a ticket is for", browser::connect)
@@ -211,6 +215,12 @@ impl IntoResponse for Failure {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
     }
 }
 

@@ -42,6 +42,8 @@ pub(crate) struct App {
     pub(crate) login_links: SingleUse<()>,
     pub(crate) terminals: Terminals,
     pub(crate) trust: CloudTrust,
+    /// Where devices may have their tunnel over QUIC.
+    pub(crate) quic_port: Option<u16>,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
     /// Every task that has to be over before the store closes.

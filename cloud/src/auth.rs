@@ -269,7 +269,8 @@ impl Caller {
 
 async fn current_user(app: &App, tenant: &Tenant, user_id: &str, name: &str) -> Result<CurrentUser, Failure> {
     let permissions = app.store.permissions(tenant, user_id).await?;
-    Ok(CurrentUser { id: user_id.into(), name: name.into(), permissions })
+    let totp = app.store.totp(tenant, user_id).await?.is_some_and(|totp| totp.confirmed);
+    Ok(CurrentUser { id: user_id.into(), name: name.into(), permissions, totp })
 }
 
 /// A token that was granted, in one of its two forms.

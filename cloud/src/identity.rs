@@ -22,7 +22,7 @@ use rustls::{
 };
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
-use towline_cloud_api::CloudTrust;
+use towline_cloud_api::{CloudTrust, SUBPROTOCOL_TUNNEL};
 use towline_transport::tls::{KeyPin, PIN_NAME};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
@@ -50,6 +50,8 @@ const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 pub(crate) struct Identity {
     /// What the port answers TLS with.
     pub(crate) tls: Arc<ServerConfig>,
+    /// The same for QUIC, on which only tunnels are spoken.
+    pub(crate) quic: Arc<ServerConfig>,
     /// What enrolment tokens say about recognising the cloud.
     pub(crate) trust: CloudTrust,
     /// The certificate that is served now.
@@ -100,8 +102,10 @@ impl Identity {
             .map_err(cannot_serve)?
             .with_no_client_auth()
             .with_cert_resolver(certificates.clone());
+        let mut quic = tls.clone();
+        quic.alpn_protocols = vec![SUBPROTOCOL_TUNNEL.into()];
         tls.alpn_protocols = ALPN.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(Self { tls: tls.into(), trust, certificates })
+        Ok(Self { tls: tls.into(), quic: quic.into(), trust, certificates })
     }
 }
 

@@ -31,6 +31,7 @@ mod backup;
 mod certificates;
 mod changes;
 mod connect;
+mod console;
 mod data_dir;
 mod drain;
 mod identity;
@@ -65,21 +66,23 @@ use axum::middleware::from_fn_with_state;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use towline_cloud_api::{CloudTrust, EnrolmentTicket, ErrorCode, LoginGranted, Problem};
-use towline_transport::tls::KeyPin;
+use towline_transport::{quic::QuicListener, tls::KeyPin};
 use towline_tunnel_proto::Code;
 use zeroize::Zeroizing;
 
+pub use self::{
+    api::inspected,
+    backup::{BackupError, Protection},
+    console::{Console, is_charset},
+    source::{InvalidNetwork, Network},
+    store::audit::AuditVerdict,
+};
 use self::{
     app::App,
     data_dir::DataDir,
     identity::{Identity, ServerKey},
     single_use::SingleUse,
     store::{Actor, Entry, Store, Tenant},
-};
-pub use self::{
-    backup::{BackupError, Protection},
-    source::{InvalidNetwork, Network},
-    store::audit::AuditVerdict,
 };
 
 /// For farewells and last records when the cloud stops.
@@ -109,6 +112,8 @@ pub struct Config {
     /// What stands in front of the cloud has a certificate that the machines' own roots vouch for: enrolment tokens pin
     /// nothing.
     pub web_pki: bool,
+    /// Where to take devices' tunnels over QUIC, on UDP; nowhere if there is none. The certificate is the same.
+    pub quic_listen: Option<SocketAddr>,
     /// Where to serve `/metrics`, in plain HTTP and to everybody who can reach it; nowhere if there is none.
     pub metrics_listen: Option<SocketAddr>,
 }
@@ -124,6 +129,7 @@ impl Config {
             plain_from_anywhere: false,
             trusted_proxies: Vec::new(),
             web_pki: false,
+            quic_listen: None,
             metrics_listen: None,
         }
     }
@@ -238,6 +244,11 @@ impl Cloud {
             store.first_start(&hash).await?;
         }
         let (listener, local_addr) = bind(listen).await?;
+        let quic_listener = match config.quic_listen {
+            Some(address) => Some(bind_quic(address, identity.quic)?),
+            None => None,
+        };
+        let quic_addr = quic_listener.as_ref().map(QuicListener::local_addr).transpose()?;
         let metrics_listener = match config.metrics_listen {
             Some(address) => Some(bind(address).await?),
             None => None,
@@ -262,6 +273,7 @@ impl Cloud {
             login_links: SingleUse::new(LOGIN_LINK_LIFE),
             terminals: terminal::Terminals::default(),
             trust: identity.trust,
+            quic_port: quic_addr.map(|address| address.port()),
             metrics: metrics::Metrics::default(),
             drain: drain::Drain::new(dir.path()),
             tasks: TaskTracker::new(),
@@ -278,6 +290,9 @@ impl Cloud {
             stop: app.stop.clone(),
         });
         let stopped = CancellationToken::new();
+        if let Some(listener) = quic_listener {
+            app.tasks.spawn(listen::listen_quic(listener, service.clone()));
+        }
         app.tasks.spawn(listen::listen(listener, service));
         let metrics_addr = metrics_listener.map(|(listener, address)| {
             app.tasks.spawn(listen::listen(listener, metrics_service(&app)));
@@ -286,7 +301,7 @@ impl Cloud {
         let renew = Arc::new(Notify::new());
         app.tasks.spawn(certificates::keep(identity.certificates, renew.clone(), app.stop.clone()));
         tokio::spawn(stop_in_order(app.clone(), dir, stopped.clone()));
-        Ok(Running { app, local_addr, metrics_addr, renew, first_start_password, stopped })
+        Ok(Running { app, local_addr, quic_addr, metrics_addr, renew, first_start_password, stopped })
     }
 
     /// Checks the audit of a data folder, whether a cloud runs on it or not: every record, their chain, and its end.
@@ -310,6 +325,13 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let local = listener.local_addr().map_err(failed)?;
     Ok((listener, local))
+}
+
+fn bind_quic(address: SocketAddr, config: Arc<rustls::ServerConfig>) -> Result<QuicListener, Error> {
+    QuicListener::bind(address, config, listen::PATIENCE).map_err(|error| match error {
+        towline_transport::Error::Listen { source, .. } => Error::Listen { address, source },
+        error => error.into(),
+    })
 }
 
 fn metrics_service(app: &Arc<App>) -> Arc<listen::Service> {
@@ -347,6 +369,7 @@ async fn stop_in_order(app: Arc<App>, dir: Arc<DataDir>, stopped: CancellationTo
 pub struct Running {
     app: Arc<App>,
     local_addr: SocketAddr,
+    quic_addr: Option<SocketAddr>,
     metrics_addr: Option<SocketAddr>,
     renew: Arc<Notify>,
     first_start_password: Option<Zeroizing<String>>,
@@ -363,6 +386,11 @@ impl Running {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Where it takes tunnels over QUIC, if it does.
+    pub fn quic_addr(&self) -> Option<SocketAddr> {
+        self.quic_addr
     }
 
     /// Where `/metrics` is served, if it is.

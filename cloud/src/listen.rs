@@ -27,6 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use towline_cloud_api::{ErrorCode, Problem};
+use towline_transport::{BoxTransport, Incoming as _, Listener as _, quic::QuicListener, tcp::shorten_unsent_queue};
 
 use crate::{
     auth::Peer,
@@ -37,7 +38,7 @@ use crate::{
 /// The first byte of a TLS connection: a handshake record (RFC 8446 §5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 /// From the connection to the end of the first request's head, TLS handshake included; and for each later head.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// For requests under way when the cloud stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// After an error of `accept`, which is most often that there are no file descriptors left.
@@ -84,7 +85,50 @@ pub(crate) async fn listen(listener: TcpListener, service: Arc<Service>) {
 async fn next(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, SocketAddr::new(peer.ip().to_canonical(), peer.port())))
+    shorten_unsent_queue(&stream);
+    Ok((stream, canonical(peer)))
+}
+
+/// An IPv4 address as one, also where the port takes both kinds.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    SocketAddr::new(peer.ip().to_canonical(), peer.port())
+}
+
+/// The same over QUIC: HTTP on the one stream of each connection.
+pub(crate) async fn listen_quic(mut listener: QuicListener, service: Arc<Service>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = service.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok(incoming) => {
+                let peer = canonical(incoming.peer());
+                let place = service.unfinished.enter(Some(peer.ip()));
+                let service = service.clone();
+                service.tasks.clone().spawn(async move {
+                    let deadline = Instant::now() + PATIENCE;
+                    let lost = place.lost();
+                    let shaken = tokio::select! {
+                        shaken = incoming.handshake() => shaken,
+                        () = lost.cancelled() => return,
+                    };
+                    match shaken {
+                        Ok(carrier) => {
+                            let exporter = carrier.info().tls.as_ref().and_then(|tls| tls.exporter);
+                            let stream = Stream::Encrypted(Box::new(carrier.into_inner()), exporter);
+                            serve_http(&service, stream, peer, place, deadline).await;
+                        }
+                        Err(error) => tracing::debug!(%peer, %error, "a QUIC handshake failed"),
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a QUIC connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }
 
 impl Service {
@@ -113,7 +157,10 @@ async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Op
     }
     match &service.tls {
         Some(tls) if first == [TLS_HANDSHAKE] => match TlsAcceptor::from(tls.clone()).accept(stream).await {
-            Ok(stream) => Some(Stream::Tls(Box::new(stream))),
+            Ok(stream) => {
+                let exporter = exporter(stream.get_ref().1);
+                Some(Stream::Encrypted(Box::new(stream), exporter))
+            }
             Err(error) => {
                 tracing::debug!(%peer, %error, "a TLS handshake failed");
                 None
@@ -128,6 +175,12 @@ async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Op
             None
         }
     }
+}
+
+/// What proofs on this connection can be bound to.
+fn exporter(connection: &rustls::ServerConnection) -> Option<[u8; 32]> {
+    let exported = connection.export_keying_material([0; 32], CHANNEL_BINDING_LABEL, None);
+    exported.ok().filter(|_| connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
 }
 
 async fn refuse_plain(stream: &mut TcpStream) -> io::Result<()> {
@@ -158,8 +211,11 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
     let asked = Arc::new(Notify::new());
     let lost = place.lost();
     let place = Arc::new(Mutex::new(Some(place)));
-    let (is_tls, is_from_proxy) = (matches!(stream, Stream::Tls(_)), service.is_trusted(peer.ip()));
-    let exporter = stream.exporter();
+    let (is_tls, exporter) = match &stream {
+        Stream::Encrypted(_, exporter) => (true, *exporter),
+        Stream::Plain(_) => (false, None),
+    };
+    let is_from_proxy = service.is_trusted(peer.ip());
     let on_request = {
         let asked = asked.clone();
         service_fn(move |mut request: Request<Incoming>| {
@@ -211,23 +267,15 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
 /// Either kind of connection.
 enum Stream {
     Plain(TcpStream),
-    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
-}
-
-impl Stream {
-    fn exporter(&self) -> Option<[u8; 32]> {
-        let Self::Tls(stream) = self else { return None };
-        let (_, connection) = stream.get_ref();
-        let exported = connection.export_keying_material([0; 32], CHANNEL_BINDING_LABEL, None);
-        exported.ok().filter(|_| connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
-    }
+    /// TLS over TCP, or QUIC's stream, and its exporter.
+    Encrypted(BoxTransport, Option<[u8; 32]>),
 }
 
 impl AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
@@ -236,7 +284,7 @@ impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
@@ -247,28 +295,28 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Encrypted(stream, _) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Encrypted(stream, _) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     auth::Caller,
     sessions::{Cut, Line},
     store::{Entry, audit::clean},
+    terminal::check_allowed,
 };
 
 /// A session without a channel waits only so long for its connection to be made anew: for a wish for one that was under way.
@@ -99,8 +100,10 @@ async fn connect(caller: &Arc<Caller>, incoming: &mut Incoming) -> Result<(Reach
     let urgency = incoming.open().urgency;
     let connected = async {
         let endpoint = &attempt.endpoint()?.endpoint;
-        let is_passthrough = endpoint.protocol == Protocol::Passthrough;
-        expect_protocol(endpoint, is_passthrough, "a tunnel goes to PASSTHROUGH endpoints only")?;
+        // Of both the cloud holds no secret that it would have to sign in with.
+        let has_no_sign_in = matches!(endpoint.protocol, Protocol::Passthrough | Protocol::Telnet);
+        expect_protocol(endpoint, has_no_sign_in, "a tunnel goes to PASSTHROUGH and TELNET endpoints only")?;
+        check_allowed(endpoint.protocol, &caller.app.store.settings(caller.tenant()).await?)?;
         let reached = attempt.reach(urgency, async { drop(incoming.broken().await) }).await?;
         let started = attempt.start(&reached.peer_address, false).await?;
         Ok((reached, started))

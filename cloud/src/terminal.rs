@@ -9,6 +9,7 @@
 //! What the shell says is taken only as far as the page has drawn (or as it may draw when it is back), so that a page that
 //! stalls stops the shell and no memory here. Keys go their own way.
 
+mod installation;
 mod scrollback;
 mod ssh;
 mod telnet;
@@ -32,8 +33,8 @@ use towline_tunnel_proto::driver::Counters;
 
 use self::scrollback::Scrollback;
 pub(crate) use self::{
+    installation::{Installed, install},
     ssh::{host_key, key_limits},
-    telnet::is_charset,
 };
 use crate::{
     api::Failure,
@@ -116,7 +117,7 @@ impl Shell {
 /// Refuses what the tenant has switched off.
 pub(crate) fn check_allowed(protocol: Protocol, settings: &Settings) -> Result<(), Failure> {
     if protocol == Protocol::Telnet && !settings.allow_telnet {
-        return Err(Failure::new(ErrorCode::ProtocolForbidden, "Telnet"));
+        return Err(Failure::new(ErrorCode::ProtocolForbidden, "Telnet is switched off"));
     }
     Ok(())
 }

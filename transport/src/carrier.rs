@@ -32,6 +32,8 @@ pub struct CarrierInfo {
     pub local: Option<SocketAddr>,
     /// The address of whoever is connected to us: the peer, or a proxy in front of it.
     pub peer: Option<SocketAddr>,
+    /// The proxy that leads to the peer: scheme, host and port.
+    pub proxy: Option<String>,
     /// What the TLS handshake settled, if there was one.
     #[cfg(feature = "tls")]
     pub tls: Option<crate::tls::TlsInfo>,

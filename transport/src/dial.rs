@@ -5,9 +5,12 @@ use crate::{BoxTransport, Carrier, Endpoint, Error, Scheme, tcp};
 /// How [`dial`] goes about it.
 #[derive(Clone)]
 pub struct Options {
-    /// Whom to believe, for `tls` and `wss`.
+    /// Whom to believe, for `tls`, `wss` and `quic`.
     #[cfg(feature = "tls")]
     pub trust: crate::tls::Trust,
+    /// Who we are, for a server that asks for a certificate.
+    #[cfg(feature = "tls")]
+    pub client_identity: Option<std::sync::Arc<crate::tls::ClientIdentity>>,
     /// Application protocols to offer in TLS, the preferred one first. The server may ignore them:
     /// [`TlsInfo::alpn`](crate::tls::TlsInfo::alpn) tells what it chose.
     #[cfg(feature = "tls")]
@@ -18,26 +21,66 @@ pub struct Options {
     /// The subprotocol that the server must agree to, for `ws` and `wss`.
     #[cfg(feature = "websocket")]
     pub subprotocol: Option<String>,
-    /// How long the name lookup, and each address, may take to answer.
-    pub connect_timeout: Duration,
-    /// How long each handshake may take.
-    pub handshake_timeout: Duration,
+    /// Which proxy leads to `tcp`, `tls`, `ws` and `wss`. QUIC goes through none.
+    #[cfg(feature = "proxy")]
+    pub proxies: crate::proxy::Proxies,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+}
+
+/// How long each phase of making a carrier may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The name lookup.
+    pub resolve: Duration,
+    /// An address, to take the connection.
+    pub connect: Duration,
+    /// A proxy's answer.
+    pub proxy: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// The QUIC handshake, TLS included.
+    pub quic: Duration,
+    /// The WebSocket handshake.
+    pub upgrade: Duration,
+}
+
+impl Default for Timeouts {
+    /// 10 s for each phase.
+    fn default() -> Self {
+        let each = Duration::from_secs(10);
+        Self { resolve: each, connect: each, proxy: each, tls: each, quic: each, upgrade: each }
+    }
 }
 
 impl Default for Options {
-    /// The machine's own roots, nothing extra said, 10 s for each step.
+    /// The machine's own roots, no proxy, nothing extra said, 10 s for each phase.
     fn default() -> Self {
         Self {
             #[cfg(feature = "tls")]
             trust: crate::tls::Trust::WebPki,
+            #[cfg(feature = "tls")]
+            client_identity: None,
             #[cfg(feature = "tls")]
             alpn: Vec::new(),
             #[cfg(feature = "websocket")]
             headers: Vec::new(),
             #[cfg(feature = "websocket")]
             subprotocol: None,
-            connect_timeout: Duration::from_secs(10),
-            handshake_timeout: Duration::from_secs(10),
+            #[cfg(feature = "proxy")]
+            proxies: crate::proxy::Proxies::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Options {
+    fn client_config(&self) -> Result<std::sync::Arc<rustls::ClientConfig>, Error> {
+        let alpn: Vec<&[u8]> = self.alpn.iter().map(Vec::as_slice).collect();
+        match &self.client_identity {
+            Some(identity) => crate::tls::client_config_as(identity, &self.trust, &alpn),
+            None => crate::tls::client_config(&self.trust, &alpn),
         }
     }
 }
@@ -47,15 +90,14 @@ impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = f.debug_struct("Options");
         #[cfg(feature = "tls")]
-        debug.field("trust", &self.trust).field("alpn", &self.alpn);
+        debug.field("trust", &self.trust).field("client_identity", &self.client_identity).field("alpn", &self.alpn);
         #[cfg(feature = "websocket")]
         debug
             .field("headers", &self.headers.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("subprotocol", &self.subprotocol);
-        debug
-            .field("connect_timeout", &self.connect_timeout)
-            .field("handshake_timeout", &self.handshake_timeout)
-            .finish()
+        #[cfg(feature = "proxy")]
+        debug.field("proxies", &self.proxies);
+        debug.field("timeouts", &self.timeouts).finish()
     }
 }
 
@@ -64,7 +106,7 @@ impl std::fmt::Debug for Options {
 /// # Errors
 ///
 /// The phase that failed: [`Error::Resolve`], [`Error::Connect`], [`Error::TimedOut`], [`Error::Tls`],
-/// [`Error::PinMismatch`], [`Error::HttpStatus`], [`Error::WebSocket`]; [`Error::Unsupported`] when this build leaves
+/// [`Error::PinMismatch`], `Error::Quic`, `Error::Proxy`, [`Error::HttpStatus`], [`Error::WebSocket`]; [`Error::Unsupported`] when this build leaves
 /// the scheme out.
 ///
 /// # Cancel safety
@@ -74,9 +116,11 @@ pub async fn dial(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTranspo
     let carrier = match to.scheme() {
         Scheme::Tcp => tcp(to, options).await?,
         #[cfg(unix)]
-        Scheme::Unix => crate::unix::connect(to.path(), options.connect_timeout).await?.boxed(),
+        Scheme::Unix => crate::unix::connect(to.path(), options.timeouts.connect).await?.boxed(),
         #[cfg(feature = "tls")]
         Scheme::Tls => tls(to, options).await?,
+        #[cfg(feature = "quic")]
+        Scheme::Quic => quic(to, options).await?,
         #[cfg(feature = "websocket")]
         Scheme::Ws => websocket(tcp(to, options).await?, to, options).await?,
         #[cfg(all(feature = "tls", feature = "websocket"))]
@@ -90,15 +134,31 @@ pub async fn dial(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTranspo
 }
 
 async fn tcp(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTransport>, Error> {
-    Ok(tcp::connect(to.host(), to.port(), options.connect_timeout).await?.boxed())
+    #[cfg(feature = "proxy")]
+    if let Some(proxy) = options.proxies.for_endpoint(to)? {
+        return proxy.connect(to, &options.timeouts).await;
+    }
+    let Timeouts { resolve, connect, .. } = options.timeouts;
+    let carrier = tcp::connect_within(to.host(), to.port(), resolve, connect).await?;
+    tcp::shorten_unsent_queue(carrier.stream());
+    Ok(carrier.boxed())
 }
 
 #[cfg(feature = "tls")]
 async fn tls(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTransport>, Error> {
-    let alpn: Vec<&[u8]> = options.alpn.iter().map(Vec::as_slice).collect();
-    let config = crate::tls::client_config(&options.trust, &alpn)?;
+    let config = options.client_config()?;
     let carrier = tcp(to, options).await?;
-    Ok(crate::tls::connect(carrier, to.host(), config, options.handshake_timeout).await?.boxed())
+    Ok(crate::tls::connect(carrier, to.host(), config, options.timeouts.tls).await?.boxed())
+}
+
+#[cfg(feature = "quic")]
+async fn quic(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTransport>, Error> {
+    #[cfg(feature = "proxy")]
+    if let Some(proxy) = options.proxies.for_endpoint(to)? {
+        return Err(Error::Unsupported { what: "QUIC through the proxy", value: proxy.to_string() });
+    }
+    let Timeouts { resolve, quic, .. } = options.timeouts;
+    Ok(crate::quic::connect(to.host(), to.port(), options.client_config()?, resolve, quic).await?.boxed())
 }
 
 #[cfg(feature = "websocket")]
@@ -113,6 +173,6 @@ async fn websocket(
         headers: options.headers.clone(),
         subprotocol: options.subprotocol.clone(),
     };
-    let (carrier, _) = crate::websocket::connect(carrier, &request, options.handshake_timeout).await?;
+    let (carrier, _) = crate::websocket::connect(carrier, &request, options.timeouts.upgrade).await?;
     Ok(carrier.boxed())
 }

@@ -27,6 +27,8 @@ pub enum Scheme {
     Ws,
     /// `wss`: WebSocket over TLS, port 443 by default.
     Wss,
+    /// `quic`: bytes over one stream of a QUIC connection.
+    Quic,
     /// `unix`: bytes over a Unix socket of this machine.
     Unix,
 }
@@ -40,6 +42,7 @@ impl Scheme {
             Self::Tls => "tls",
             Self::Ws => "ws",
             Self::Wss => "wss",
+            Self::Quic => "quic",
             Self::Unix => "unix",
         }
     }
@@ -47,12 +50,12 @@ impl Scheme {
     /// Whether TLS is part of it.
     #[must_use]
     pub const fn is_encrypted(self) -> bool {
-        matches!(self, Self::Tls | Self::Wss)
+        matches!(self, Self::Tls | Self::Wss | Self::Quic)
     }
 
     const fn default_port(self) -> Option<u16> {
         match self {
-            Self::Tcp | Self::Tls | Self::Unix => None,
+            Self::Tcp | Self::Tls | Self::Quic | Self::Unix => None,
             Self::Ws => Some(80),
             Self::Wss => Some(443),
         }
@@ -66,7 +69,7 @@ impl fmt::Display for Scheme {
 }
 
 /// Where to connect and how, as a URL: `tcp://host:port`, `tls://host:port`, `ws://host[:port][/path]`,
-/// `wss://host[:port][/path]`, `unix:/path` (`unix:///path` is the same).
+/// `wss://host[:port][/path]`, `quic://host:port`, `unix:/path` (`unix:///path` is the same).
 ///
 /// IPv6 addresses stand in brackets. A path may have a query, never a fragment; there is no user information, since
 /// secrets do not belong in a URL. The path of a Unix socket is taken as it is written.
@@ -151,7 +154,7 @@ impl FromStr for Endpoint {
             "ws" => Scheme::Ws,
             "wss" => Scheme::Wss,
             "unix" => return unix(rest),
-            "quic" => return Err(Error::Unsupported { what: "scheme", value: scheme.to_owned() }),
+            "quic" => Scheme::Quic,
             // `host:port` has a colon too: only `://` makes the word before it a scheme.
             _ if !rest.starts_with("//") => return Err(invalid("it does not start with a scheme such as wss://")),
             _ => {
@@ -239,8 +242,8 @@ fn checked_host(host: &str) -> Result<String, Error> {
 
 fn checked_path(scheme: Scheme, path: &str) -> Result<String, Error> {
     match scheme {
-        Scheme::Tcp | Scheme::Tls if path.is_empty() => return Ok(String::new()),
-        Scheme::Tcp | Scheme::Tls => return Err(invalid("tcp and tls have no path")),
+        Scheme::Tcp | Scheme::Tls | Scheme::Quic if path.is_empty() => return Ok(String::new()),
+        Scheme::Tcp | Scheme::Tls | Scheme::Quic => return Err(invalid("tcp, tls and quic have no path")),
         Scheme::Ws | Scheme::Wss | Scheme::Unix => {}
     }
     if path.contains('#') {

@@ -67,6 +67,22 @@ pub enum Error {
         /// The pin of the last certificate the peer presented: its issuer, if it sent one, else itself.
         presented: crate::tls::KeyPin,
     },
+    /// The QUIC connection was refused or broke before it stood.
+    #[cfg(feature = "quic")]
+    #[error("QUIC failed")]
+    Quic {
+        /// What the QUIC library said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The proxy on the way out, of which this gives scheme, host and port.
+    #[cfg(feature = "proxy")]
+    #[error("the proxy {proxy} failed")]
+    Proxy {
+        /// Which one.
+        proxy: String,
+        /// What went wrong there.
+        source: crate::proxy::ProxyError,
+    },
     /// The server answered a WebSocket request with something other than 101.
     #[error("the server answered with HTTP status {status}")]
     HttpStatus {
@@ -99,6 +115,10 @@ impl Error {
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
             #[cfg(feature = "tls")]
             Self::PinMismatch { .. } => io::ErrorKind::PermissionDenied,
+            #[cfg(feature = "quic")]
+            Self::Quic { .. } => io::ErrorKind::ConnectionReset,
+            #[cfg(feature = "proxy")]
+            Self::Proxy { source, .. } => source.kind(),
             Self::Tls { .. } | Self::WebSocket { .. } => io::ErrorKind::InvalidData,
             Self::HttpStatus { .. } => io::ErrorKind::ConnectionRefused,
         }
@@ -113,6 +133,8 @@ pub enum Phase {
     Resolve,
     /// The TLS handshake.
     Tls,
+    /// The QUIC handshake, TLS included.
+    Quic,
     /// The WebSocket handshake.
     WebSocket,
 }
@@ -122,6 +144,7 @@ impl std::fmt::Display for Phase {
         f.write_str(match self {
             Self::Resolve => "the name lookup",
             Self::Tls => "the TLS handshake",
+            Self::Quic => "the QUIC handshake",
             Self::WebSocket => "the WebSocket handshake",
         })
     }

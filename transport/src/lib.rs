@@ -1,4 +1,5 @@
-//! Byte pipes to a peer, whatever carries them: TCP, TLS, WebSocket, Unix sockets, standard input and output, memory.
+//! Byte pipes to a peer, whatever carries them: TCP, TLS, WebSocket, QUIC, Unix sockets, standard input and
+//! output, memory.
 //!
 //! Any tokio stream is a [`Transport`]. A [`Carrier`] is one with what is known of its peer. A [`Dialer`] makes
 //! carriers, a [`Listener`] takes them in, and layers wrap: [`tls`] goes over any transport, [`websocket`] over any
@@ -51,13 +52,15 @@
 //! | TCP | yes | the kernel's socket buffers |
 //! | TLS | yes | 64 KiB and one record, and the transport below |
 //! | WebSocket | no: shutting down ends both directions | one message of 64 KiB, and the transport below |
+//! | QUIC | yes | 2 MiB: a window of 1 MiB at each end |
 //! | Unix socket | yes | the kernel's socket buffers |
 //! | memory | yes | the buffer it was made with |
 //! | standard input and output | input only | the kernel's pipe buffers |
 //!
 //! # Features
 //!
-//! `tls` and `websocket`, both on by default; `testing`: see below.
+//! `tls` and `websocket`, both on by default; `quic`, which needs `tls`; `proxy`: HTTP CONNECT and SOCKS5, for [`dial`];
+//! `testing`: see below.
 //!
 //! # Testing against bad connections
 //!
@@ -93,7 +96,12 @@ mod carrier;
 mod dial;
 mod endpoint;
 mod error;
+mod happy_eyeballs;
 pub mod memory;
+#[cfg(feature = "proxy")]
+pub mod proxy;
+#[cfg(feature = "quic")]
+pub mod quic;
 mod splice;
 pub mod stdio;
 pub mod tcp;
@@ -107,7 +115,7 @@ pub mod unix;
 pub mod websocket;
 
 pub use carrier::{BoxTransport, Carrier, CarrierInfo, Dialer, Incoming, Listener, Transport};
-pub use dial::{Options, dial};
+pub use dial::{Options, Timeouts, dial};
 pub use endpoint::{Endpoint, MAX_HOST_BYTES, MAX_PATH_BYTES, MAX_SOCKET_PATH_BYTES, Scheme};
 pub use error::{Error, Phase};
 pub use splice::{MAX_SPLICE_BUFFER_BYTES, Side, Splice, SpliceError, Totals, splice};

@@ -1,33 +1,39 @@
-//! TCP, with `TCP_NODELAY` on, and urgent bytes where they stand in the stream: a pipe loses none.
+//! TCP, with `TCP_NODELAY` and keep-alive on, and urgent bytes where they stand in the stream: a pipe loses none.
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::net::{TcpStream, lookup_host};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 
-use crate::{Carrier, CarrierInfo, Dialer, Error, Incoming, Listener, error::Phase};
+use crate::{
+    Carrier, CarrierInfo, Dialer, Error, Incoming, Listener,
+    happy_eyeballs::{race, resolve},
+};
 
-/// Looks `host` up and tries its addresses in turn, each for `limit` at most; so does the lookup. `host` is a name or
+/// Looks `host` up and tries its addresses, IPv6 and IPv4 in turn, each 250 ms after the one before or as soon as that
+/// has failed, until one takes the connection (RFC 8305). Each may take `limit`; so may the lookup. `host` is a name or
 /// an IP address without brackets.
 ///
 /// # Errors
 ///
-/// [`Error::Resolve`] or [`Error::TimedOut`] when the name has no address, [`Error::Connect`] with the last address
+/// [`Error::Resolve`] or [`Error::TimedOut`] when the name has no address, [`Error::Connect`] with the last one to fail
 /// when none took the connection.
 ///
 /// # Cancel safety
 ///
 /// Cancelling abandons the attempt.
 pub async fn connect(host: &str, port: u16, limit: Duration) -> Result<Carrier<TcpStream>, Error> {
-    let unresolved = |source| Error::Resolve { host: host.to_owned(), source };
-    let lookup = async { lookup_host((host, port)).await.map_err(unresolved) };
-    let mut last = unresolved(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-    for address in Phase::Resolve.within(limit, lookup).await? {
-        match connect_addr(address, limit).await {
-            Ok(carrier) => return Ok(carrier),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+    connect_within(host, port, limit, limit).await
+}
+
+pub(crate) async fn connect_within(
+    host: &str,
+    port: u16,
+    resolve_limit: Duration,
+    connect_limit: Duration,
+) -> Result<Carrier<TcpStream>, Error> {
+    let addresses = resolve(host, port, resolve_limit).await?;
+    race(addresses, |address| connect_addr(address, connect_limit)).await
 }
 
 /// Connects to this very address, within `limit`.
@@ -48,11 +54,28 @@ pub async fn connect_addr(address: SocketAddr, limit: Duration) -> Result<Carrie
     carrier(stream, address).map_err(refused)
 }
 
+/// The most that the system takes ahead of what it has sent, in bytes, after [`shorten_unsent_queue`].
+pub const UNSENT_QUEUE_BYTES: u32 = 64 * 1024;
+
+/// A connection on which nothing came for this long is probed, so often and at this interval, before it is dead.
+const KEEP_ALIVE: TcpKeepalive =
+    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+
+/// Lets the system take no more than [`UNSENT_QUEUE_BYTES`] ahead of what it has sent (`TCP_NOTSENT_LOWAT`), where the
+/// system can: for a stream whose writer has a choice what to send next. [`dial`](crate::dial) does it.
+pub fn shorten_unsent_queue(stream: &TcpStream) {
+    // A system that cannot do it works all the same, with a longer queue.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_QUEUE_BYTES);
+}
+
 /// A stream somebody else connected or accepted, made ready.
 fn carrier(stream: TcpStream, peer: SocketAddr) -> io::Result<Carrier<TcpStream>> {
     stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(&KEEP_ALIVE)?;
     // Telnet marks the end of its Synch by an urgent byte, which would else be taken out of the stream.
-    rustix::net::sockopt::set_socket_oobinline(&stream, true)?;
+    socket.set_out_of_band_inline(true)?;
     let info = CarrierInfo { local: stream.local_addr().ok(), peer: Some(peer), ..CarrierInfo::default() };
     Ok(Carrier::from_parts(stream, info))
 }

@@ -3,20 +3,20 @@
 //! The provider is always aws-lc-rs, passed explicitly; no process-wide provider is installed or looked for. Its own
 //! order of cipher suites holds: AES-GCM first, which is right wherever the CPU has AES.
 
-use std::{fmt, io, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, io, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, ProtocolVersion, RootCertStore, ServerConfig,
-    SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError, ProtocolVersion, RootCertStore,
+    ServerConfig, SignatureScheme,
     client::{
-        WebPkiServerVerifier,
+        WantsClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{self, CryptoProvider},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
-    server::ParsedCertificate,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    server::{ParsedCertificate, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -31,7 +31,7 @@ pub type TlsStream<S> = tokio_rustls::TlsStream<S>;
 pub const PIN_NAME: &str = "towline.invalid";
 
 /// The label of RFC 9266 §3 under which both ends derive the channel binding.
-const CHANNEL_BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
+pub(crate) const CHANNEL_BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 /// Whom a client believes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,55 @@ impl FromStr for KeyPin {
     }
 }
 
+/// A client's certificate and its key, for servers that ask who connects.
+pub struct ClientIdentity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl ClientIdentity {
+    /// A certificate chain, the client's own first, and the key of that one.
+    #[must_use]
+    pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Self {
+        Self { chain, key }
+    }
+
+    /// The same from two files in PEM, which may be one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tls`] when a file cannot be read or holds no certificate or no key.
+    pub fn from_pem_files(chain: &Path, key: &Path) -> Result<Self, Error> {
+        let key_of = |path| PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable(path, &error));
+        Ok(Self { chain: certificates_from_pem_file(chain)?, key: key_of(key)? })
+    }
+}
+
+/// Without the key.
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pin = self.chain.first().and_then(|certificate| KeyPin::of_certificate(certificate).ok());
+        f.debug_struct("ClientIdentity").field("key", &pin).finish_non_exhaustive()
+    }
+}
+
+/// All certificates in a file in PEM, such as private roots for [`Trust::Roots`].
+///
+/// # Errors
+///
+/// [`Error::Tls`] when the file cannot be read or holds none.
+pub fn certificates_from_pem_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(certificates) if certificates.is_empty() => Err(unreadable(path, &"there is no certificate in it")),
+        read => read.map_err(|error| unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, cause: &dyn fmt::Display) -> Error {
+    Error::Tls { source: format!("{}: {cause}", path.display()).into() }
+}
+
 /// What a TLS handshake settled.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TlsInfo {
@@ -153,20 +202,39 @@ impl TlsInfo {
 /// [`Error::Tls`] when the machine has no roots, [`Trust::Roots`] is empty, or one of them is not a
 /// certificate.
 pub fn client_config(trust: &Trust, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Error> {
+    let builder = client_builder(trust)?;
+    Ok(finished(builder.with_no_client_auth(), alpn))
+}
+
+/// The same, for a client that has a certificate to show if the server asks for one.
+///
+/// # Errors
+///
+/// Those of [`client_config`], and [`Error::Tls`] when the key is not that of the certificate, or of a kind we do not
+/// know.
+pub fn client_config_as(identity: &ClientIdentity, trust: &Trust, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, Error> {
+    let ClientIdentity { chain, key } = identity;
+    let config = client_builder(trust)?.with_client_auth_cert(chain.clone(), key.clone_key()).map_err(tls_error)?;
+    Ok(finished(config, alpn))
+}
+
+fn finished(mut config: ClientConfig, alpn: &[&[u8]]) -> Arc<ClientConfig> {
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    Arc::new(config)
+}
+
+fn client_builder(trust: &Trust) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
     let provider = provider();
     let verifier: Arc<dyn ServerCertVerifier> = match trust {
         Trust::WebPki => Arc::new(rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(tls_error)?),
         Trust::Pin(pin) => Arc::new(PinVerifier { pin: *pin, provider: Arc::clone(&provider) }),
         Trust::Roots(roots) => issued_by(roots, &provider).map_err(tls_error)?,
     };
-    let mut config = ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(tls_error)?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(Arc::new(config))
+        .with_custom_certificate_verifier(verifier))
 }
 
 /// A server's configuration: TLS 1.2 and later, `cert_chain` with the leaf first, `alpn` in order of preference.
@@ -179,10 +247,38 @@ pub fn server_config(
     key: PrivateKeyDer<'static>,
     alpn: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, Error> {
+    served(WebPkiClientVerifier::no_client_auth(), cert_chain, key, alpn)
+}
+
+/// The same, for a server that takes clients only whose certificate one of `client_roots` has issued. Who it was stands
+/// in [`TlsInfo::peer_certificate`].
+///
+/// # Errors
+///
+/// Those of [`server_config`], and [`Error::Tls`] when `client_roots` is empty or one of them is not a certificate.
+pub fn server_config_for(
+    client_roots: &[CertificateDer<'static>],
+    cert_chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    alpn: &[&[u8]],
+) -> Result<Arc<ServerConfig>, Error> {
+    let roots = root_store(client_roots).map_err(tls_error)?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider())
+        .build()
+        .map_err(|error| Error::Tls { source: error.into() })?;
+    served(verifier, cert_chain, key, alpn)
+}
+
+fn served(
+    clients: Arc<dyn ClientCertVerifier>,
+    cert_chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    alpn: &[&[u8]],
+) -> Result<Arc<ServerConfig>, Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(tls_error)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(cert_chain, key)
         .map_err(tls_error)?;
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
@@ -281,13 +377,17 @@ fn issued_by(
     roots: &[CertificateDer<'static>],
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
+    WebPkiServerVerifier::builder_with_provider(root_store(roots)?.into(), Arc::clone(provider))
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))
+}
+
+fn root_store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, rustls::Error> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone())?;
     }
-    WebPkiServerVerifier::builder_with_provider(store.into(), Arc::clone(provider))
-        .build()
-        .map_err(|error| rustls::Error::General(error.to_string()))
+    Ok(store)
 }
 
 /// Trusts one key.

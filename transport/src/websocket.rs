@@ -199,7 +199,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WebSocket<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.as_mut().poll_flush(cx))?;
-        Pin::new(&mut self.frames).poll_close(cx).map_err(io_error)
+        ready!(Pin::new(&mut self.frames).poll_close(cx)).map_err(io_error)?;
+        // We send nothing after a close frame. What is below may have to wait until it has arrived.
+        Pin::new(self.frames.get_mut()).poll_shutdown(cx)
     }
 }
 

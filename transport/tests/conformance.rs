@@ -8,9 +8,10 @@ mod pairs;
 mod suite;
 
 macro_rules! conforms {
-    ($transport:ident: $($sentence:ident),+ $(,)?) => {
+    ($transport:ident: $($(#[$when:meta])? $sentence:ident),+ $(,)?) => {
         mod $transport {
             $(
+                $(#[$when])?
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $sentence() {
                     crate::suite::$sentence(crate::pairs::$transport).await;
@@ -33,6 +34,7 @@ macro_rules! conform {
                 a_writer_waits_once_the_reader_stops,
                 losing_one_end_ends_the_other,
                 losing_one_end_amid_traffic_ends_the_other,
+                #[cfg(feature = "testing")] a_cut_at_a_random_byte_leaves_a_true_beginning,
                 ten_mib_pass_each_other_unharmed,
             }
         )+
@@ -44,6 +46,8 @@ conform!(
     memory,
     tls_over_tcp,
     tls_over_memory,
+    quic,
+    websocket_over_quic,
     websocket_over_memory,
     websocket_over_tls_over_tcp,
     boxed_carrier_over_memory,

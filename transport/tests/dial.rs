@@ -8,7 +8,8 @@ use std::{io, sync::Arc, time::Duration};
 use identity::Identity;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use towline_transport::{
-    Dialer, Endpoint, Error, Incoming, Listener, Options, dial, memory,
+    Dialer, Endpoint, Error, Incoming, Listener, Options, Scheme, Timeouts, dial, memory,
+    quic::QuicListener,
     tcp::{self, TcpListener},
     tls::{self, PIN_NAME, TlsListener, Trust},
     websocket::WebSocketListener,
@@ -23,7 +24,11 @@ where
     L: Listener + 'static,
 {
     let port = tcp.local_addr().unwrap().port();
-    let mut listener = wrap(tcp);
+    serve_echo(wrap(tcp));
+    port
+}
+
+fn serve_echo(mut listener: impl Listener + 'static) {
     tokio::spawn(async move {
         while let Ok(incoming) = listener.accept().await {
             tokio::spawn(async move {
@@ -32,7 +37,6 @@ where
             });
         }
     });
-    port
 }
 
 async fn local() -> TcpListener {
@@ -66,12 +70,21 @@ async fn every_scheme_reaches_its_server_and_knows_what_it_reached() {
     })
     .await;
 
-    let options = Options { trust: Trust::Pin(identity.pin()), subprotocol: subprotocol.clone(), ..Options::default() };
+    let alpn = b"towline.test.v1".to_vec();
+    let (leaf, key) = identity.leaf(PIN_NAME);
+    let over_quic = tls::server_config(vec![leaf, identity.certificate.clone()], key, &[&alpn]).unwrap();
+    let quic = QuicListener::bind("127.0.0.1:0".parse().unwrap(), over_quic, LIMIT).unwrap();
+    let quic_port = quic.local_addr().unwrap().port();
+    serve_echo(quic);
+
+    let trust = Trust::Pin(identity.pin());
+    let options = Options { trust, alpn: vec![alpn], subprotocol: subprotocol.clone(), ..Options::default() };
     for (text, encrypted, negotiated) in [
         (format!("tcp://localhost:{tcp}"), false, None),
         (format!("tls://127.0.0.1:{tls}"), true, None),
         (format!("ws://localhost:{ws}/tunnel"), false, Some(SUBPROTOCOL)),
         (format!("wss://localhost:{wss}/tunnel"), true, Some(SUBPROTOCOL)),
+        (format!("quic://localhost:{quic_port}"), true, None),
     ] {
         let to = endpoint(&text);
         let mut carrier = dial(&to, &options).await.unwrap();
@@ -84,7 +97,8 @@ async fn every_scheme_reaches_its_server_and_knows_what_it_reached() {
         let info = carrier.info();
         assert_eq!(info.endpoint.as_ref(), Some(&to));
         assert_eq!(info.peer.unwrap().port(), to.port());
-        assert!(info.local.unwrap().ip().is_loopback());
+        assert!(info.local.is_none_or(|local| local.ip().is_loopback()));
+        assert_eq!(info.local.is_none(), to.scheme() == Scheme::Quic);
         assert_eq!(info.tls.is_some(), encrypted);
         assert_eq!(info.subprotocol.as_deref(), negotiated);
     }
@@ -133,9 +147,10 @@ async fn a_host_that_does_not_answer_is_given_up_at_the_limit() {
 async fn a_server_that_takes_the_connection_and_says_nothing_is_given_up_at_the_limit() {
     let silent = local().await;
     let port = silent.local_addr().unwrap().port();
-    let options = Options { handshake_timeout: Duration::from_millis(100), ..Options::default() };
+    let timeouts = Timeouts { upgrade: Duration::from_millis(100), ..Timeouts::default() };
+    let options = Options { timeouts, ..Options::default() };
     let error = dial(&endpoint(&format!("ws://localhost:{port}/")), &options).await.unwrap_err();
-    assert!(matches!(error, Error::TimedOut { after, .. } if after == options.handshake_timeout), "{error:?}");
+    assert!(matches!(error, Error::TimedOut { after, .. } if after == timeouts.upgrade), "{error:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What goes wrong in the world: processes killed, stopped and cut off, clocks set wrong, a full disk, a proxy in
+//! What goes wrong in the world: processes killed, stopped and cut off, clocks set wrong, a full disk, proxies in
 //! between, strangers on the port. The real program as cloud and agent, each test with a cloud of its own.
 #![forbid(unsafe_code)]
 
@@ -11,3 +11,4 @@ mod proxy;
 mod secrets;
 mod site;
 mod upkeep;
+mod ways;

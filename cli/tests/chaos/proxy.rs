@@ -12,6 +12,16 @@ use crate::site::{ADMIN_PASSWORD, Process, Site, assert_success, echo, eventuall
 
 /// nginx on a free port in front of a cloud; its configuration is what the documentation recommends.
 fn nginx(site: &Site) -> (Process, u16) {
+    nginx_with(site, "")
+}
+
+/// The same, for clients only that show a certificate of the authority; one of these is in `client.pem`.
+pub(crate) fn nginx_that_asks_for_certificates(site: &Site) -> (Process, u16) {
+    let folder = site.folder.path().display();
+    nginx_with(site, &format!("ssl_verify_client on; ssl_client_certificate {folder}/ca.pem;"))
+}
+
+fn nginx_with(site: &Site, more: &str) -> (Process, u16) {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let mut authority = rcgen::CertificateParams::default();
@@ -22,7 +32,13 @@ fn nginx(site: &Site) -> (Process, u16) {
     let key = rcgen::KeyPair::generate().unwrap();
     let mut leaf = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
-    let leaf = leaf.signed_by(&key, &rcgen::Issuer::new(authority, &authority_key)).unwrap();
+    let authority = rcgen::Issuer::new(authority, &authority_key);
+    let leaf = leaf.signed_by(&key, &authority).unwrap();
+    let client_key = rcgen::KeyPair::generate().unwrap();
+    let mut client = rcgen::CertificateParams::new(["client".to_owned()]).unwrap();
+    client.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let client = client.signed_by(&client_key, &authority).unwrap();
+    fs::write(site.path("client.pem"), client.pem() + &client_key.serialize_pem()).unwrap();
     fs::write(site.path("proxy.pem"), leaf.pem()).unwrap();
     fs::write(site.path("proxy.key"), key.serialize_pem()).unwrap();
 
@@ -39,7 +55,7 @@ fn nginx(site: &Site) -> (Process, u16) {
             server {{
                 listen 127.0.0.1:{port} ssl;
                 ssl_certificate {folder}/proxy.pem;
-                ssl_certificate_key {folder}/proxy.key;
+                ssl_certificate_key {folder}/proxy.key; {more}
                 location / {{
                     proxy_pass http://{cloud};
                     proxy_http_version 1.1;

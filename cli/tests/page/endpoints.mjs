@@ -1,6 +1,6 @@
 // Endpoints: adding, changing, removing, and what is said when something is wrong.
 
-import { addVnc, assert, connect, connected, logIn, openDevice } from "./page.mjs";
+import { addVnc, assert, connect, connected, logIn, openDevice, until } from "./page.mjs";
 
 /** What has the focus, as a screen reader would say it. */
 const focused = (page) =>
@@ -162,4 +162,54 @@ export async function closed({ site, person }) {
   const row = screen.getByRole("row").filter({ hasText: "Connect to Panel" });
   await row.getByText("Failed").waitFor();
   await row.getByText(/Nothing listens on/).waitFor();
+}
+
+export async function keys({ site, person }) {
+  const page = await logIn(await person(), site);
+  await openDevice(page, site.device);
+  await page.getByRole("button", { name: "Add SSH" }).click();
+  const form = page.getByRole("dialog");
+  await form.getByLabel("Name", { exact: true }).fill("Shell");
+  await form.getByLabel("Port", { exact: true }).fill(String(site.port));
+  await form.getByLabel("User name").fill(site.targetUser);
+  await form.getByLabel("Sign-in").selectOption("key-pair");
+
+  // What is pasted is told for what it is, whichever half and whatever is wrong.
+  await form.getByRole("radio", { name: "Paste" }).check({ force: true });
+  const privateKey = form.getByLabel("Private key");
+  const recognised = form.getByLabel("Recognised");
+  await privateKey.fill("no key at all");
+  await form.getByText(/no key|not a key/i).first().waitFor();
+  await privateKey.fill(site.line);
+  await form.getByText(/public half/).waitFor();
+  await privateKey.fill(site.key);
+  await recognised.getByText(site.fingerprint).waitFor();
+  assert.match(await recognised.textContent(), /ssh-ed25519, 256 bits, openssh-key-v1/);
+  await form.getByLabel(/^Host keys/).fill(site.line);
+  await until("both are recognised", async () => (await recognised.count()) === 2);
+  await form.getByLabel(/^Host keys/).fill("");
+
+  await form.getByRole("radio", { name: "Generate" }).check({ force: true });
+  await form.getByRole("button", { name: "Save" }).click();
+  await form.getByText("authorized_keys").waitFor();
+  await form.getByRole("button", { name: "Install it with a password" }).click();
+  await form.getByLabel(/^Password of/).fill("a guess");
+  await form.getByRole("button", { name: "Install public key" }).click();
+  await form.getByText(site.hostFingerprint).waitFor();
+  await form.getByRole("button", { name: "That is my server" }).click();
+  await form.getByText("the password is wrong").waitFor();
+  await form.getByLabel(/^Password of/).fill(site.targetPassword);
+  await form.getByRole("button", { name: "Install public key" }).click();
+  await form.getByRole("button", { name: "That is my server" }).click();
+  await page.getByText("Public key installed").waitFor();
+
+  // The key lets in, and once is enough.
+  await page.getByRole("button", { name: "More for Shell" }).click();
+  await page.getByRole("menuitem", { name: "Install public key" }).click();
+  await form.getByLabel(/^Password of/).fill(site.targetPassword);
+  await form.getByRole("button", { name: "Install public key" }).click();
+  await page.getByText("The public key was there already").waitFor();
+  await page.getByRole("button", { name: "More for Shell" }).click();
+  await page.getByRole("menuitem", { name: "Test" }).click();
+  await form.getByText("The test went through").waitFor();
 }

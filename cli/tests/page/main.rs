@@ -12,8 +12,14 @@ mod display;
 mod endpoints;
 mod login;
 mod look;
+#[path = "../../../ssh-bridge/tests/bridge/operator.rs"]
+#[allow(dead_code, reason = "the browser is the operator here; the servers need its patience")]
+mod operator;
 mod place;
 mod screen;
+#[path = "../../../ssh-bridge/tests/bridge/server.rs"]
+#[allow(dead_code, reason = "a server can do more than is needed here")]
+mod server;
 #[path = "../path/sshd.rs"]
 #[allow(dead_code, reason = "plain ssh needs more of it")]
 mod sshd;
@@ -21,6 +27,8 @@ mod tap;
 #[path = "../path/targets.rs"]
 #[allow(dead_code, reason = "other targets are not needed here")]
 mod targets;
+#[path = "../../../cloud/tests/cloud/telnetd.rs"]
+mod telnetd;
 mod terminal;
 #[path = "../path/world.rs"]
 #[allow(dead_code, reason = "the command line can do more than is needed here")]

@@ -3,11 +3,16 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
+    sync::mpsc,
     thread,
 };
 
+use tokio::{io::copy_bidirectional, runtime::Runtime};
+
+use crate::server::Server;
+
 /// Serves each connection with `serve` in a thread of its own; returns the port.
-fn listen(serve: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 'static) -> u16 {
+pub(crate) fn listen(serve: impl Fn(TcpStream) -> std::io::Result<()> + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -44,7 +49,7 @@ pub(crate) fn answer_to(data: &[u8]) -> String {
 }
 
 /// Says all it has to say at once and closes that direction, then passes what it still hears to `heard`.
-pub(crate) fn speaks_first(heard: std::sync::mpsc::Sender<Vec<u8>>) -> u16 {
+pub(crate) fn speaks_first(heard: mpsc::Sender<Vec<u8>>) -> u16 {
     listen(move |mut stream| {
         stream.write_all(b"that is all")?;
         stream.shutdown(Shutdown::Write)?;
@@ -72,4 +77,20 @@ pub(crate) fn noise(length: usize) -> Vec<u8> {
     }
     data.truncate(length);
     data
+}
+
+/// Serves each connection with a process of a real SSH server; returns the port.
+pub(crate) fn ssh_with_passwords(server: Server) -> u16 {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        Runtime::new().unwrap().block_on(async move {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(listener.local_addr().unwrap().port()).unwrap();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut far = server.dial();
+                tokio::spawn(async move { copy_bidirectional(&mut stream, &mut far).await });
+            }
+        });
+    });
+    told.recv().unwrap()
 }

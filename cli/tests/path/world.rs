@@ -64,7 +64,7 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) url: String,
     pub(crate) pin: String,
-    cloud: Process,
+    pub(crate) cloud: Process,
 }
 
 impl World {
@@ -206,8 +206,13 @@ impl World {
         found
     }
 
-    /// A POST to the API over plain HTTP, which the cloud takes from its own machine; the status.
+    /// A POST to the API; the status.
     pub(crate) fn post(&self, path: &str, body: &Value) -> u16 {
+        self.call("POST", path, body)
+    }
+
+    /// A request to the API over plain HTTP, which the cloud takes from its own machine; the status.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &Value) -> u16 {
         let session = std::fs::read(self.path("config/towline/session.json")).unwrap();
         let session: Value = serde_json::from_slice(&session).unwrap();
         let (token, body) = (session["token"].as_str().unwrap(), body.to_string());
@@ -215,7 +220,7 @@ impl World {
         let mut stream = TcpStream::connect(authority).unwrap();
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nHost: {authority}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )

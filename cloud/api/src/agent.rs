@@ -72,4 +72,7 @@ pub struct Enrolled {
 pub struct Challenge {
     /// Opaque to the agent: version, time, random and MAC, base64url.
     pub nonce: String,
+    /// The UDP port of the same host on which the cloud takes the tunnel over QUIC, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quic_port: Option<u16>,
 }

@@ -242,9 +242,9 @@ pub struct TelnetOptions {
     pub backspace: TelnetBackspace,
     /// What Ctrl+C sends.
     pub interrupt: TelnetInterrupt,
-    /// Whether keys are shown by the cloud.
+    /// Whether keys are shown before the target shows them.
     pub local_echo: TelnetWhen,
-    /// Whether lines are edited by the cloud, and sent when they are whole.
+    /// Whether lines are edited before the target has them, and sent when they are whole.
     pub local_editing: TelnetWhen,
     /// Whether to offer options at once; some consoles take an offer for typed text.
     pub speak_first: bool,
@@ -310,7 +310,7 @@ pub enum TelnetInterrupt {
     Break,
 }
 
-/// Whether the cloud does what the target could do.
+/// Whether this side does what the target could do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -348,6 +348,9 @@ pub struct EndpointTest {
     /// SSH: the key that the target has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<HostKey>,
+    /// Telnet: where the same host speaks SSH, which is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_port: Option<u16>,
 }
 
 /// Something that worked.

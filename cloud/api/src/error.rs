@@ -11,6 +11,8 @@ pub enum Hop {
     Operator,
     /// The cloud, or the way to it.
     Cloud,
+    /// A proxy on the way to the cloud.
+    Proxy,
     /// The device's agent, or its connection to the cloud.
     Agent,
     /// The server the agent was asked to connect.
@@ -23,6 +25,7 @@ impl Hop {
         match self {
             Self::Operator => "operator",
             Self::Cloud => "cloud",
+            Self::Proxy => "proxy",
             Self::Agent => "agent",
             Self::Target => "target",
         }
@@ -144,7 +147,7 @@ errors! {
         "the target's host key is not known and was not accepted" "compare the fingerprint with the one on the target, then accept it or keep it with the endpoint";
     HostKeyChanged "host-key-changed" Target 502 0 38
         "the target's host key is not the one that is kept with the endpoint" "somebody may be in between: if the target was installed anew, replace the endpoint's host key";
-    ProtocolForbidden "protocol-forbidden" Cloud 403 0 8
+    ProtocolForbidden "protocol-forbidden" Cloud 403 0x34 8
         "this protocol is switched off here" "use SSH, or ask an administrator to allow it in the settings";
     SessionLimit "session-limit" Cloud 403 0 42
         "the session has reached a limit of time" "connect again; an administrator can change the limits in the settings";
@@ -164,6 +167,8 @@ errors! {
         "the cloud cannot write its records, so it begins nothing new" "make room on the cloud's disk; its log has the reason";
     CloudUnreachable "cloud-unreachable" Cloud 503 0 44
         "the cloud cannot be reached" "check the address, the name server, the firewall, and that the cloud runs";
+    ProxyFailed "proxy-failed" Proxy 502 0 46
+        "the proxy on the way to the cloud let nothing through" "check the proxy's address, user name and password (--proxy, HTTPS_PROXY), and that it allows the cloud's address";
     PinMismatch "pin-mismatch" Cloud 495 0 45
         "the cloud's key is not the one that was pinned" "somebody may be in between: ask the cloud's administrator for the pin, then log in again with it";
     TlsFailed "tls-failed" Cloud 495 0 45

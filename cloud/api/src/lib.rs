@@ -26,6 +26,7 @@ mod browser;
 mod device;
 mod endpoint;
 mod error;
+mod key;
 mod people;
 mod record;
 mod secret;
@@ -47,6 +48,7 @@ pub use endpoint::{
     TelnetOptions, TelnetWhen, TestEndpoint, TestStep, TestedStep, UpdateEndpoint,
 };
 pub use error::{ErrorCode, FieldError, Hop, Problem};
+pub use key::{InspectKeys, InspectedKey, InspectedKeys, InstallKey, InstalledKey};
 pub use people::{
     AccessToken, ChangePassword, CreateGrant, CreateGroup, CreateUser, CurrentUser, DeviceGroup, Grant, GroupRef,
     Login, LoginGranted, Permission, ResetPassword, TotpCode, TotpSetup, UpdateUser, User, UserGroup,

@@ -38,6 +38,9 @@ pub struct CurrentUser {
     pub name: String,
     /// What the user may do on at least one device group, or everywhere where it is not about devices.
     pub permissions: Vec<Permission>,
+    /// Whether a second factor is asked for; false in the answers of clouds that did not say.
+    #[serde(default)]
+    pub totp: bool,
 }
 
 /// A right that is given to a user group, on a device group.

@@ -24,7 +24,7 @@ pub const SUBPROTOCOL_TERMINAL: &str = "towline.terminal.v1";
 pub const TERMINAL_KEPT_SECONDS: u64 = 60;
 
 /// How far the cloud sends ahead of what a page has drawn, in bytes.
-pub const TERMINAL_WINDOW_BYTES: u64 = 256 * 1024;
+pub const TERMINAL_WINDOW_BYTES: u64 = 128 * 1024;
 
 /// A text message of the page about its terminal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

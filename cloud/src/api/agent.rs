@@ -27,7 +27,8 @@ const DEVICE_ALLOWANCE: Allowance = Allowance { per_account: 10, per_source: 500
 const ENROL_ALLOWANCE: Allowance = Allowance { per_account: 20, per_source: 500 };
 
 pub(super) async fn challenge(stranger: Stranger) -> Result<Json<Challenge>, Failure> {
-    Ok(Json(Challenge { nonce: stranger.app.challenges.issue(now_millis())? }))
+    let app = &stranger.app;
+    Ok(Json(Challenge { nonce: app.challenges.issue(now_millis())?, quic_port: app.quic_port }))
 }
 
 /// The host that a request was sent to, as the client wrote it: it is part of what is signed, so that a proof is good for

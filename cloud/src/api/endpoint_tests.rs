@@ -1,11 +1,14 @@
 //! Trying an endpoint out: a real handshake through the device, up to the point where an operator would come in.
 
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
 use towline_cloud_api::{
     Endpoint, EndpointTest, HostKey, Permission, Problem, Protocol, Settings, SignIn, TestEndpoint, TestStep,
     TestedStep,
 };
 use towline_rfb::Password;
-use towline_tunnel_proto::{FieldKey, Open};
+use towline_tunnel_proto::{Code, FieldKey, Open};
 use zeroize::Zeroizing;
 
 use super::{
@@ -22,6 +25,11 @@ use crate::{
 };
 
 const ACTION: &str = "endpoint.test";
+
+const SSH_PORT: u16 = 22;
+/// What every SSH server says first (RFC 4253, section 4.2), and how long it has for that.
+const SSH_GREETING: &[u8] = b"SSH-";
+const SSH_GREETING_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) async fn test(
     caller: Caller,
@@ -50,10 +58,13 @@ pub(super) async fn test(
         secrets.put(field, Zeroizing::new(secret.expose().as_bytes().to_vec()));
     }
 
-    let mut outcome = EndpointTest { passed: Vec::new(), problem: None, host_key: None };
+    let mut outcome = EndpointTest { passed: Vec::new(), problem: None, host_key: None, ssh_port: None };
     let tested = Tested { caller: &caller, device: &device, endpoint: &draft.endpoint, settings: &settings };
     outcome.problem =
         tested.run(secrets, &mut outcome.passed, &mut outcome.host_key).await.err().map(Failure::into_problem);
+    if draft.endpoint.protocol == Protocol::Telnet && tested.speaks_ssh().await {
+        outcome.ssh_port = Some(SSH_PORT);
+    }
     tested.record(outcome.problem.as_ref()).await?;
     Ok(Json(outcome))
 }
@@ -78,10 +89,7 @@ impl Tested<'_> {
         let agent = agent(app, device)?;
         pass(TestStep::Device, format!("\"{}\" is online", device.name));
 
-        let mut open = Open::to(format!("tcp://{}", target(endpoint)));
-        open.fields.insert(FieldKey::SESSION_ID, ACTION.to_owned());
-        open.fields.insert(FieldKey::USER, caller.visitor.user_name.clone());
-        let reached = reach(app, device, &agent, open).await?;
+        let reached = reach(app, device, &agent, self.open(endpoint)).await?;
         pass(TestStep::Target, format!("connected to {}", reached.peer_address));
 
         match endpoint.protocol {
@@ -99,6 +107,27 @@ impl Tested<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Whether the target's host could be reached with SSH instead.
+    async fn speaks_ssh(&self) -> bool {
+        let ssh = Endpoint { port: SSH_PORT, ..self.endpoint.clone() };
+        let asked = async {
+            let agent = agent(&self.caller.app, self.device)?;
+            let mut channel = reach(&self.caller.app, self.device, &agent, self.open(&ssh)).await?.channel;
+            let mut greeting = [0; SSH_GREETING.len()];
+            let read = channel.read_exact(&mut greeting).await;
+            channel.reset(Code::NO_ERROR, "the test is over");
+            Ok::<_, Failure>(read.is_ok() && greeting == SSH_GREETING)
+        };
+        matches!(tokio::time::timeout(SSH_GREETING_TIMEOUT, asked).await, Ok(Ok(true)))
+    }
+
+    fn open(&self, endpoint: &Endpoint) -> Open {
+        let mut open = Open::to(format!("tcp://{}", target(endpoint)));
+        open.fields.insert(FieldKey::SESSION_ID, ACTION.to_owned());
+        open.fields.insert(FieldKey::USER, self.caller.visitor.user_name.clone());
+        open
     }
 
     async fn record(&self, problem: Option<&Problem>) -> Result<(), Failure> {

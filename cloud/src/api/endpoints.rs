@@ -4,11 +4,11 @@ mod draft;
 
 use serde::Deserialize;
 use towline_cloud_api::{
-    CreateEndpoint, Endpoint, ErrorCode, Page, Permission, Protocol, SignIn, TelnetOptions, UpdateEndpoint,
+    CreateEndpoint, Endpoint, ErrorCode, FieldError, Page, Permission, Protocol, SignIn, TelnetOptions, UpdateEndpoint,
 };
 use utoipa::IntoParams;
 
-pub(super) use self::draft::Draft;
+pub(super) use self::draft::{Draft, blocking, host_keys};
 use super::{Created, Done, Failure, Json, Listed, Path, Query, name_cursor, page_limit, to_name_cursor};
 use crate::{
     auth::Caller,
@@ -100,6 +100,11 @@ pub(super) async fn remove(caller: Caller, Path((device, endpoint)): Path<(Strin
     }
     caller.app.revoke_endpoint(&endpoint, "the endpoint was removed");
     Ok(Done)
+}
+
+/// One field is wrong.
+pub(super) fn fault(field: &str, detail: String) -> Failure {
+    Failure::fields(vec![FieldError { field: field.into(), detail }])
 }
 
 pub(super) fn unknown(device: &str) -> Failure {

@@ -433,20 +433,19 @@ impl Store {
         update: &UpdateDevice,
     ) -> Result<bool, Error> {
         let mut change = self.begin().await?;
-        let device = sqlx::query("SELECT 1 FROM device WHERE tenant_id = $1 AND id = $2")
+        let row = sqlx::query("SELECT name FROM device WHERE tenant_id = $1 AND id = $2")
             .bind(tenant.as_str())
             .bind(device_id)
             .fetch_optional(&mut *change)
             .await?;
-        if device.is_none() {
-            return Ok(false);
-        }
+        let Some(row) = row else { return Ok(false) };
+        let before: String = row.try_get("name")?;
         let object = format!("device/{device_id}");
         if let Some(name) = &update.name {
             if !rename_if_free(&mut change, tenant, device_id, name).await? {
                 return Err(Error::Exists { what: "device", name: name.clone() });
             }
-            let entry = Entry::ok(actor, "device.rename", object.as_str()).detail(format!("name {name}"));
+            let entry = Entry::ok(actor, "device.rename", object.as_str()).detail(format!("name {name}, was {before}"));
             self.append(&mut change, tenant, entry).await?;
         }
         if let Some(disabled) = update.disabled {

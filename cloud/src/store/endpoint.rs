@@ -286,16 +286,22 @@ impl Store {
         endpoint_id: &str,
     ) -> Result<bool, Error> {
         let mut change = self.begin().await?;
-        let row =
-            sqlx::query("DELETE FROM endpoint WHERE tenant_id = $1 AND device_id = $2 AND id = $3 RETURNING name")
-                .bind(tenant.as_str())
-                .bind(device_id)
-                .bind(endpoint_id)
-                .fetch_optional(&mut *change)
-                .await?;
+        let row = sqlx::query(select_endpoint!("WHERE e.tenant_id = $1 AND e.device_id = $2 AND e.id = $3"))
+            .bind(tenant.as_str())
+            .bind(device_id)
+            .bind(endpoint_id)
+            .fetch_optional(&mut *change)
+            .await?;
         let Some(row) = row else { return Ok(false) };
-        let name: String = row.try_get("name")?;
-        let entry = Entry::ok(actor, "endpoint.delete", object(device_id, endpoint_id)).detail(format!("name {name}"));
+        let before = read(&row)?.endpoint;
+        sqlx::query("DELETE FROM endpoint WHERE tenant_id = $1 AND device_id = $2 AND id = $3")
+            .bind(tenant.as_str())
+            .bind(device_id)
+            .bind(endpoint_id)
+            .execute(&mut *change)
+            .await?;
+        let entry = Entry::ok(actor, "endpoint.delete", object(device_id, endpoint_id))
+            .detail(format!("was {}", described(&before, &[])));
         self.append(&mut change, tenant, entry).await?;
         change.commit().await?;
         Ok(true)
@@ -341,7 +347,8 @@ async fn put_secrets(
 
 /// An endpoint as the audit tells it: everything but the secrets, of which it names the fields that were set.
 fn described(endpoint: &Endpoint, secrets: &[Sealed]) -> String {
-    let Endpoint { name, protocol, host, port, sign_in, view_only, user, host_keys, legacy_algorithms, .. } = endpoint;
+    let Endpoint { name, protocol, host, port, sign_in, view_only, user, .. } = endpoint;
+    let Endpoint { host_keys, legacy_algorithms, telnet, .. } = endpoint;
     let mut text = format!("{name} {protocol} {host}:{port}");
     if *sign_in != SignIn::None {
         text += &format!(", sign-in {}", sign_in.as_str());
@@ -357,6 +364,9 @@ fn described(endpoint: &Endpoint, secrets: &[Sealed]) -> String {
     }
     if *legacy_algorithms {
         text += ", legacy algorithms";
+    }
+    if let Some(options) = telnet.as_ref().filter(|options| **options != TelnetOptions::default()) {
+        text += &format!(", telnet {}", serde_json::to_string(options).unwrap_or_default());
     }
     for secret in secrets {
         text += &format!(", {} set", secret.field.as_str());

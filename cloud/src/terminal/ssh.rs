@@ -245,7 +245,7 @@ fn gone() -> Failure {
 }
 
 /// What an error of the session means to a person.
-fn failure(error: &Error) -> Failure {
+pub(super) fn failure(error: &Error) -> Failure {
     let code = match error {
         Error::NotSsh { .. } | Error::Malformed { .. } => ErrorCode::TargetProtocol,
         Error::HostKey { verdict: Verdict::Unknown, .. } => ErrorCode::HostKeyUnknown,

@@ -88,3 +88,33 @@ async fn a_running_cloud_can_be_verified_and_no_secret_is_in_its_folder_in_the_c
         }
     }
 }
+
+#[tokio::test]
+async fn a_change_is_on_record_with_what_was_there_before() {
+    let world = World::new().await;
+    let device = world.device("pump").await;
+    let endpoints = format!("/devices/{}/endpoints", device.id);
+    let shell = json!({"name": "shell", "protocol": "SSH", "host": "10.0.0.7", "port": 22, "user": "ann", "sign_in": "password",
+        "password": "canary password"});
+    let shell = world.post(&endpoints, shell).await.good().text("id");
+    let patch = async |path: &str, body| world.call("PATCH", path, Some(&world.admin), Some(body)).await.good();
+    patch(&format!("{endpoints}/{shell}"), json!({"host": "10.0.0.8", "user": "bob"})).await;
+    world.delete(&format!("{endpoints}/{shell}")).await.good();
+    patch(&format!("/devices/{}", device.id), json!({"name": "valve"})).await;
+    patch("/settings", json!({"allow_telnet": false})).await;
+
+    let records = world.get("/audit?limit=1000").await.good().body;
+    let detail = |action: &str| {
+        let record = records["items"].as_array().unwrap().iter().find(|record| record["action"] == action);
+        record.unwrap_or_else(|| panic!("{action} in {records}"))["detail"].as_str().unwrap().to_owned()
+    };
+    let (before, after) =
+        ("shell SSH 10.0.0.7:22, sign-in password, user ann", "shell SSH 10.0.0.8:22, sign-in password, user bob");
+    assert_eq!(detail("endpoint.create"), format!("{before}, password set"));
+    assert_eq!(detail("endpoint.update"), format!("{after}, was {before}"));
+    assert_eq!(detail("endpoint.delete"), format!("was {after}"));
+    assert_eq!(detail("device.rename"), "name valve, was pump");
+    let (now, was) = (detail("settings.update"), "allow-telnet true idle");
+    assert!(now.contains("allow-telnet false idle") && now.split(", was ").nth(1).unwrap().contains(was), "{now}");
+    assert!(!records.to_string().contains("canary"));
+}

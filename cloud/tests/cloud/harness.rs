@@ -268,6 +268,11 @@ pub(crate) async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
 
 /// Serves a device's session as an agent does: connects what it is asked to.
 pub(crate) fn serve_targets(mux: &Mux) {
+    serve_targets_at(mux, |target| target);
+}
+
+/// The same for a device that has what it is asked for at other addresses.
+pub(crate) fn serve_targets_at(mux: &Mux, place: impl Fn(SocketAddr) -> SocketAddr + Copy + Send + 'static) {
     let mux = mux.clone();
     tokio::spawn(async move {
         while let Some(incoming) = mux.accept().await {
@@ -275,7 +280,7 @@ pub(crate) fn serve_targets(mux: &Mux) {
                 let target = incoming.open().target.strip_prefix("tcp://").unwrap().to_owned();
                 assert!(incoming.open().fields.text(FieldKey::SESSION_ID).is_some());
                 assert!(incoming.open().fields.text(FieldKey::USER).is_some());
-                match tcp::connect_addr(target.parse().unwrap(), LIVENESS).await {
+                match tcp::connect_addr(place(target.parse().unwrap()), LIVENESS).await {
                     Ok(mut stream) => {
                         let mut channel = incoming.accept(Fields::new().with(FieldKey::PEER_ADDRESS, target));
                         let _ = tokio::io::copy_bidirectional(&mut channel, &mut stream).await;

@@ -6,6 +6,8 @@ mod browser;
 mod events;
 mod harness;
 mod identity;
+mod installation;
+mod keys;
 mod login;
 mod matrix;
 mod page;
@@ -15,6 +17,7 @@ mod port;
 mod revocation;
 mod screen;
 mod sessions;
+mod telnetd;
 mod terminal;
 mod upgrade;
 

@@ -201,6 +201,9 @@ fn plan(route: &Route, objects: &Objects) -> (Option<Value>, &'static [&'static 
             let endpoint = json!({"name": "e", "protocol": "VNC", "host": "localhost", "port": 5900});
             (Some(json!({"endpoint": endpoint})), good)
         }
+        // The endpoint has no key pair.
+        "endpoint.install-key" => (Some(json!({"password": PASSWORD})), &["bad-request"]),
+        "key.inspect" => (Some(json!({})), good),
         // The endpoint is one for the CLI.
         "ticket.create" => (Some(json!({})), &["bad-request"]),
         "health.show"

@@ -198,7 +198,10 @@ async fn a_second_factor_is_asked_for_once_confirmed_and_no_code_is_good_twice()
     // Until it is confirmed it counts for nothing.
     login(None).await.good();
     assert_eq!(own("POST", "/confirm", Some(json!({"code": code(&secret, 9)}))).await.code(), "auth-failed");
+    let is_on = async || world.call("GET", "/current-user", Some(&token), None).await.good().body["totp"].clone();
+    assert_eq!(is_on().await, false);
     own("POST", "/confirm", Some(json!({"code": code(&secret, -1)}))).await.good();
+    assert_eq!(is_on().await, true);
     assert_eq!(own("POST", "", None).await.code(), "conflict");
 
     let without = login(None).await;

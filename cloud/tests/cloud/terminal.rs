@@ -1,18 +1,19 @@
 //! SSH and Telnet terminals through the cloud: real servers behind it, a page in front of it.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Stdio, sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::{io::copy_bidirectional, net::TcpListener, process::Command};
+use tokio::{io::copy_bidirectional, net::TcpListener};
 
 use crate::{
-    harness::{Device, LIVENESS, World, eventually, serve_targets},
+    harness::{Device, LIVENESS, World, eventually, serve_targets, serve_targets_at},
     page::{Heard, Page},
     server::{PASSWORD, Server, USER},
+    telnetd::telnetd,
 };
 
 /// Serves each connection to a free port with a process of the server.
-async fn listen(server: Server) -> (Arc<Server>, u16) {
+pub(crate) async fn listen(server: Server) -> (Arc<Server>, u16) {
     let server = Arc::new(server);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -26,26 +27,26 @@ async fn listen(server: Server) -> (Arc<Server>, u16) {
     (server, port)
 }
 
-async fn world() -> (World, Device) {
+pub(crate) async fn world() -> (World, Device) {
     let world = World::new().await;
     let device = world.device("pump").await;
     serve_targets(&world.connect(&device).await);
     (world, device)
 }
 
-async fn endpoint(world: &World, device: &Device, port: u16, more: Value) -> Value {
+pub(crate) async fn endpoint(world: &World, device: &Device, port: u16, more: Value) -> Value {
     let mut body =
         json!({"name": format!("shell-{port}"), "protocol": "SSH", "host": "127.0.0.1", "port": port, "user": USER});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     world.post(&format!("/devices/{}/endpoints", device.id), body).await.good().body
 }
 
-fn id(endpoint: &Value) -> &str {
+pub(crate) fn id(endpoint: &Value) -> &str {
     endpoint["id"].as_str().unwrap()
 }
 
 /// A page with a terminal.
-struct Terminal {
+pub(crate) struct Terminal {
     page: Page,
     screen: Vec<u8>,
     received: u64,
@@ -54,7 +55,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    async fn open(world: &World, device: &Device, endpoint: &Value) -> Self {
+    pub(crate) async fn open(world: &World, device: &Device, endpoint: &Value) -> Self {
         Self::with(Page::connect(world, &world.admin, &device.id, id(endpoint), json!({})).await, None).await
     }
 
@@ -95,7 +96,7 @@ impl Terminal {
     }
 
     /// The next text of that kind.
-    async fn of(&mut self, kind: &str) -> Value {
+    pub(crate) async fn of(&mut self, kind: &str) -> Value {
         loop {
             let text = self.text().await;
             if text["type"] == kind {
@@ -105,12 +106,12 @@ impl Terminal {
         }
     }
 
-    async fn attached(&mut self) -> Value {
+    pub(crate) async fn attached(&mut self) -> Value {
         self.of("attached").await
     }
 
     /// Draws until the screen shows a mark; returns what is before and with it.
-    async fn until(&mut self, mark: &str) -> String {
+    pub(crate) async fn until(&mut self, mark: &str) -> String {
         let mark = mark.as_bytes();
         loop {
             if let Some(at) = self.screen.windows(mark.len()).position(|window| window == mark) {
@@ -125,7 +126,7 @@ impl Terminal {
         }
     }
 
-    async fn keys(&mut self, keys: &str) {
+    pub(crate) async fn keys(&mut self, keys: &str) {
         self.page.bytes(keys.as_bytes()).await;
     }
 
@@ -156,7 +157,7 @@ fn with_password() -> Value {
     json!({"sign_in": "password", "password": PASSWORD})
 }
 
-fn known(server: &Server) -> Value {
+pub(crate) fn known(server: &Server) -> Value {
     let mut more = with_password();
     more["host_keys"] = fs::read_to_string(server.path("host_ed25519.pub")).unwrap().into();
     more
@@ -284,6 +285,25 @@ async fn whoever_connects_is_asked_for_the_password_and_a_wrong_one_is_not_the_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_asks_beside_the_password_goes_to_whoever_connects() {
+    let (world, device) = world().await;
+    let rules = ["required $PASSWORD", "required pam_oath.so usersfile=$FOLDER/oath"];
+    let server = Server::openssh_with_pam(&[], &rules);
+    server.write("oath", &format!("HOTP {USER} - 3132333435363738393031323334353637383930\n"));
+    let (server, port) = listen(server).await;
+    let endpoint = endpoint(&world, &device, port, known(&server)).await;
+    let mut terminal = Terminal::open(&world, &device, &endpoint).await;
+    // The password is the endpoint's; the code is the first of RFC 4226, appendix D.
+    let question = terminal.of("question").await;
+    assert_eq!(question["about"], "prompts", "{question}");
+    assert!(question["prompts"][0]["text"].as_str().unwrap().contains("One-time password"), "{question}");
+    terminal.page.text(json!({"type": "answer", "id": question["id"], "texts": ["755224"]})).await;
+    terminal.attached().await;
+    terminal.keys("echo in-$((40+2))\r").await;
+    terminal.until("in-42").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_generated_key_pair_signs_in_once_its_public_half_is_installed() {
     let (world, device) = world().await;
     let (server, port) = listen(Server::openssh(&["PasswordAuthentication no"])).await;
@@ -379,13 +399,13 @@ async fn a_page_that_does_not_draw_stops_the_flood_and_ctrl_c_still_ends_it() {
     flooded.keys("PS1=; stty -echo; yes\r").await;
     // As much as a page may be behind, and no more.
     let mut drawn = 0;
-    while drawn < 256 * 1024 - 16 * 1024 {
+    while drawn < 128 * 1024 - 16 * 1024 {
         if let Heard::Bytes(bytes) = flooded.page.next().await {
             drawn += bytes.len();
         }
     }
     let more = async {
-        while drawn <= 256 * 1024 + 16 * 1024 {
+        while drawn <= 128 * 1024 + 16 * 1024 {
             if let Heard::Bytes(bytes) = flooded.page.next().await {
                 drawn += bytes.len();
             }
@@ -461,28 +481,6 @@ async fn an_idle_session_is_warned_and_ends_and_a_person_can_go_on() {
     assert!(world.audit().await.contains(&"session.extend ok".to_owned()));
 }
 
-/// inetutils' telnetd, which runs a shell instead of login.
-async fn telnetd(folder: &std::path::Path) -> u16 {
-    let login = folder.join("login");
-    fs::write(&login, "#!/bin/sh\necho welcome\nPS1= exec /bin/sh\n").unwrap();
-    fs::set_permissions(&login, fs::Permissions::from_mode(0o755)).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let stream = stream.into_std().unwrap();
-            stream.set_nonblocking(false).unwrap();
-            let out = stream.try_clone().unwrap();
-            let mut command = Command::new("/usr/sbin/telnetd");
-            command.arg("-E").arg(&login).stdin(Stdio::from(std::os::fd::OwnedFd::from(stream)));
-            let child = command.stdout(Stdio::from(std::os::fd::OwnedFd::from(out))).kill_on_drop(true).spawn();
-            let mut child = child.expect("telnetd is missing: run .ci/install");
-            tokio::spawn(async move { child.wait().await });
-        }
-    });
-    port
-}
-
 fn telnet(port: u16, charset: &str) -> Value {
     json!({"name": format!("old-{charset}"), "protocol": "TELNET", "host": "127.0.0.1", "port": port, "telnet": {"charset": charset}})
 }
@@ -491,7 +489,7 @@ fn telnet(port: u16, charset: &str) -> Value {
 async fn a_shell_over_telnet_has_the_windows_size_and_the_targets_own_characters() {
     let (world, device) = world().await;
     let folder = tempfile::tempdir().unwrap();
-    let port = telnetd(folder.path()).await;
+    let port = telnetd(folder.path());
     let path = format!("/devices/{}/endpoints", device.id);
     let endpoint = world.post(&path, telnet(port, "utf-8")).await.good().body;
     let mut terminal = Terminal::open(&world, &device, &endpoint).await;
@@ -524,10 +522,40 @@ async fn a_shell_over_telnet_has_the_windows_size_and_the_targets_own_characters
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_tests_a_telnet_endpoint_hears_that_the_host_speaks_ssh_too() {
+    let world = World::new().await;
+    let device = world.device("pump").await;
+    let (_server, ssh) = listen(Server::openssh(&[])).await;
+    let folder = tempfile::tempdir().unwrap();
+    let port = telnetd(folder.path());
+    serve_targets_at(&world.connect(&device).await, move |mut target| {
+        if target.port() == 22 {
+            target.set_port(ssh);
+        }
+        target
+    });
+    let tested = async |device: &Device| {
+        let path = format!("/devices/{}/endpoint-tests", device.id);
+        let test = world.post(&path, json!({"endpoint": telnet(port, "UTF-8")})).await.good().body;
+        assert_eq!(test["problem"], Value::Null);
+        test["ssh_port"].clone()
+    };
+    assert_eq!(tested(&device).await, 22);
+
+    // Something else answers there.
+    let other = world.device("valve").await;
+    serve_targets_at(&world.connect(&other).await, move |mut target| {
+        target.set_port(port);
+        target
+    });
+    assert_eq!(tested(&other).await, Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tenant_that_forbids_telnet_has_none_and_loses_what_there_is() {
     let (world, device) = world().await;
     let folder = tempfile::tempdir().unwrap();
-    let port = telnetd(folder.path()).await;
+    let port = telnetd(folder.path());
     let path = format!("/devices/{}/endpoints", device.id);
     let endpoint = world.post(&path, telnet(port, "utf-8")).await.good().body;
     let mut terminal = Terminal::open(&world, &device, &endpoint).await;

@@ -149,8 +149,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_unread_bytes: 256 * 1024,
-            channel_window_bytes: 512 * 1024,
+            max_unread_bytes: 64 * 1024,
+            channel_window_bytes: 128 * 1024,
             max_sign_in_attempts: 10,
             max_prompt_rounds: 16,
             max_prompts: 16,

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
     pin::Pin,
     sync::{
         Arc,
@@ -16,12 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use towline_ssh_bridge::KeepAlive;
 
 use crate::{
-    operator::{Operator, command},
+    operator::{Operator, command, soon},
     server::Server,
 };
 
 /// SEC-20: what one session may hold.
 const MAX_HELD_BYTES: u64 = 1024 * 1024;
+/// A flood that does not move for this long has come to a stand.
+const STILL: Duration = Duration::from_millis(500);
 
 #[tokio::test]
 async fn a_flood_arrives_whole_while_the_keys_are_changed() {
@@ -49,21 +50,20 @@ async fn whoever_does_not_look_stops_the_program_and_can_still_interrupt_it() {
         "trap 'echo yes > {}; exit 9' INT; echo go; while :; do yes | head -c 100000; done",
         interrupted.display()
     );
-    let taken = Arc::new(AtomicU64::new(0));
-    let stream = Counted { stream: server.dial(), taken: taken.clone() };
-    let socket = stream.stream.as_fd().try_clone_to_owned().unwrap();
+    let stream = Counted::new(server.dial());
+    let taken = stream.taken.clone();
     let mut operator = Operator::connect(stream, command(server.config(), &script, true));
     operator.ready().await;
     operator.until(b"go\r\n").await;
     let before = taken.load(Ordering::Relaxed);
 
-    // From here nobody calls `next`. The flood is under way, and comes to a stand.
-    let held = || taken.load(Ordering::Relaxed) - before;
-    server.eventually("the flood stands still", || held() > 200_000 && is_backed_up(&socket)).await;
+    // From here nobody calls `next`.
+    stands_still(&taken, before + 50_000).await;
     operator.send(b"\x03").await;
     server.eventually("the interrupt arrives", || interrupted.exists()).await;
 
-    assert!(held() < MAX_HELD_BYTES, "{}", held());
+    let held = taken.load(Ordering::Relaxed) - before;
+    assert!(held < MAX_HELD_BYTES, "{held}");
     // What was held comes out when somebody looks again.
     let rest = operator.rest().await;
     assert!(rest.output.windows(6).any(|window| window == b"y\r\ny\r\n"));
@@ -75,14 +75,14 @@ async fn somebody_who_does_not_look_for_long_is_no_silent_server() {
     let mut config = command(server.config(), "echo go; yes | head -c 1000000; echo end", false);
     let keep_alive = KeepAlive { interval: Duration::from_secs(1), max_unanswered: 3 };
     config.keep_alive = keep_alive;
-    let stream = server.dial();
-    let socket = stream.as_fd().try_clone_to_owned().unwrap();
+    let stream = Counted::new(server.dial());
+    let taken = stream.taken.clone();
     let mut operator = Operator::connect(stream, config);
     operator.ready().await;
     operator.until(b"go\n").await;
 
     // Longer than a silent server is given.
-    server.eventually("nobody reads any more", || is_backed_up(&socket)).await;
+    stands_still(&taken, 50_000).await;
     tokio::time::sleep(keep_alive.interval * (keep_alive.max_unanswered + 2)).await;
 
     operator.until(b"end\n").await;
@@ -106,15 +106,28 @@ async fn ctrl_c_ends_yes() {
     }
 }
 
-/// More waits in the socket than a reader would leave there.
-fn is_backed_up(socket: &OwnedFd) -> bool {
-    rustix::io::ioctl_fionread(socket).unwrap() > 32 * 1024
+/// Waits until a flood is under way, of which more than `under_way` bytes were taken, and has come to a stand.
+async fn stands_still(taken: &AtomicU64, under_way: u64) {
+    soon("the flood's stand", async {
+        let mut before = 0;
+        while before <= under_way || taken.load(Ordering::Relaxed) != before {
+            before = taken.load(Ordering::Relaxed);
+            tokio::time::sleep(STILL).await;
+        }
+    })
+    .await;
 }
 
 /// A stream that counts what is read from it.
 struct Counted<S> {
     stream: S,
     taken: Arc<AtomicU64>,
+}
+
+impl<S> Counted<S> {
+    fn new(stream: S) -> Self {
+        Self { stream, taken: Arc::default() }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {

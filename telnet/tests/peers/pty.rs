@@ -17,7 +17,7 @@ use rustix::{
 };
 use towline_telnet::option::naws::WindowSize;
 
-use crate::{PATIENCE, Running, found, position};
+use super::{PATIENCE, Running, found, position};
 
 pub(crate) struct Pty {
     pub(crate) master: OwnedFd,
@@ -39,18 +39,27 @@ pub(crate) fn open() -> (OwnedFd, String) {
 impl Pty {
     /// Runs a line of shell.
     pub(crate) fn start(line: &str, size: WindowSize) -> Self {
+        Self::run(Command::new("sh").args(["-c", line]), size)
+    }
+
+    /// Runs a program with its arguments, in its environment and folder.
+    pub(crate) fn run(program: &Command, size: WindowSize) -> Self {
         let (master, name) = open();
         let flags = OFlags::NOCTTY.bits().cast_signed();
         let slave = || Stdio::from(File::options().read(true).write(true).custom_flags(flags).open(&name).unwrap());
-        let program = Command::new(found("setsid"))
-            .args(["--ctty", "sh", "-c", line])
-            .env("TERM", "xterm")
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(slave())
-            .stdout(slave())
-            .stderr(slave())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(found("setsid"));
+        command.arg("--ctty").arg(program.get_program()).args(program.get_args());
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(folder) = program.get_current_dir() {
+            command.current_dir(folder);
+        }
+        command.env("TERM", "xterm").env("LC_ALL", "C.UTF-8");
+        let program = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
         let pty = Self { master, shown: Vec::new(), _program: Some(Running(program)) };
         pty.resize(size);
         pty

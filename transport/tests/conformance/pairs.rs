@@ -15,7 +15,9 @@ use tokio::{
 #[cfg(feature = "testing")]
 use towline_transport::testing;
 use towline_transport::{
-    BoxTransport, Dialer, Incoming, Listener, memory, splice,
+    BoxTransport, Dialer, Incoming, Listener, memory,
+    quic::{QuicDialer, QuicListener},
+    splice,
     stdio::stdio as own_stdio,
     tcp::{self, TcpDialer, TcpListener},
     tls::{self, PIN_NAME, TlsDialer, TlsListener, Trust},
@@ -33,6 +35,8 @@ const TCP_AHEAD_BYTES: usize = 48 << 20;
 #[cfg(unix)]
 const UNIX_AHEAD_BYTES: usize = 4 << 20;
 const TLS_AHEAD_BYTES: usize = 128 << 10;
+/// Both windows, and the writes that go beyond the one by less than a piece.
+const QUIC_AHEAD_BYTES: usize = (2 << 20) + (64 << 10);
 const WEBSOCKET_AHEAD_BYTES: usize = 96 << 10;
 /// What tokio's standard output takes at once, the pipes and the child's splice.
 const STDIO_AHEAD_BYTES: usize = 4 << 20;
@@ -81,6 +85,22 @@ fn with_tls<D, L>((dialer, listener): (D, L)) -> (TlsDialer<D>, TlsListener<L>) 
         handshake_timeout: HANDSHAKE_TIMEOUT,
     };
     (dialer, TlsListener { inner: listener, config: server, handshake_timeout: HANDSHAKE_TIMEOUT })
+}
+
+fn quic_ends() -> (QuicDialer, QuicListener) {
+    let alpn: [&[u8]; 1] = [b"towline.test.v1"];
+    let identity = Identity::new();
+    let (leaf, key) = identity.leaf(PIN_NAME);
+    let server = tls::server_config(vec![leaf, identity.certificate.clone()], key, &alpn).unwrap();
+    let listener = QuicListener::bind("127.0.0.1:0".parse().unwrap(), server, HANDSHAKE_TIMEOUT).unwrap();
+    let dialer = QuicDialer {
+        host: "127.0.0.1".to_owned(),
+        port: listener.local_addr().unwrap().port(),
+        config: tls::client_config(&Trust::Pin(identity.pin()), &alpn).unwrap(),
+        resolve_timeout: HANDSHAKE_TIMEOUT,
+        handshake_timeout: HANDSHAKE_TIMEOUT,
+    };
+    (dialer, listener)
 }
 
 fn with_websocket<D, L>((dialer, listener): (D, L)) -> (WebSocketDialer<D>, WebSocketListener<L>) {
@@ -138,6 +158,17 @@ pub(crate) async fn flaky_while_whole_over_memory() -> Pair {
     let Pair { near, far, abilities } = memory().await;
     let wrap = |stream| Box::new(testing::Flaky::after(stream, u64::MAX));
     Pair { near: wrap(near), far: wrap(far), abilities }
+}
+
+pub(crate) async fn quic() -> Pair {
+    let (dialer, listener) = quic_ends();
+    connect(dialer, listener, Abilities::ahead(QUIC_AHEAD_BYTES)).await
+}
+
+pub(crate) async fn websocket_over_quic() -> Pair {
+    let (dialer, listener) = with_websocket(quic_ends());
+    let abilities = Abilities::ahead(QUIC_AHEAD_BYTES + WEBSOCKET_AHEAD_BYTES);
+    connect(dialer, listener, Abilities { half_close: false, ..abilities }).await
 }
 
 pub(crate) async fn tls_over_tcp() -> Pair {

@@ -259,6 +259,37 @@ pub(crate) async fn losing_one_end_amid_traffic_ends_the_other<P: Future<Output 
     .await;
 }
 
+/// The reader has seen how the stream began, and no more, when it learns of the end.
+#[cfg(feature = "testing")]
+pub(crate) async fn a_cut_at_a_random_byte_leaves_a_true_beginning<P: Future<Output = Pair>>(pair: impl Fn() -> P) {
+    use towline_transport::testing::Flaky;
+
+    for seed in 0..8 {
+        as_far_as_ends_show(&pair, async |a, mut b| {
+            let mut a = Flaky::within(a, 100_000, seed);
+            let writer = async {
+                let mut pattern = Pattern::new(seed);
+                let broken = loop {
+                    if let Err(error) = a.write_all(&pattern.next_bytes(997)).await {
+                        break error;
+                    }
+                };
+                assert_eq!(broken.kind(), std::io::ErrorKind::ConnectionReset);
+            };
+            let reader = async {
+                let mut pattern = Pattern::new(seed);
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = b.read(&mut buffer).await {
+                    pattern.check(&buffer[..read]);
+                }
+                assert!(pattern.position < 100_000);
+            };
+            tokio::join!(writer, reader);
+        })
+        .await;
+    }
+}
+
 pub(crate) async fn ten_mib_pass_each_other_unharmed<P: Future<Output = Pair>>(pair: impl Fn() -> P) {
     both_ways(pair, async |a, b, _| exchange(a, b, 10 << 20, 50_000).await).await;
 }

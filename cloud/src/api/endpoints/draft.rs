@@ -8,8 +8,9 @@ use towline_ssh_bridge::keys::{Error as KeyError, Format, NewKey, PrivateKey, Pu
 
 use crate::{
     api::{Failure, wrong_name},
+    console::is_charset,
     store::audit::is_control,
-    terminal::{host_key, is_charset, key_limits},
+    terminal::{host_key, key_limits},
     vault::Field,
 };
 
@@ -156,7 +157,7 @@ fn wrong_host(host: &str) -> Option<String> {
 }
 
 /// The keys that a server may have, from lines of `known_hosts` or of `.pub` files.
-fn host_keys(text: &str) -> Result<Vec<HostKey>, String> {
+pub(crate) fn host_keys(text: &str) -> Result<Vec<HostKey>, String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let keys: Vec<_> = lines.map(host_key_of).collect::<Result<_, _>>()?;
     if keys.len() > MAX_HOST_KEYS {
@@ -219,7 +220,7 @@ impl Key {
 }
 
 /// Opening a key costs time on purpose, making one by nature.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Failure::new(ErrorCode::Internal, ""))
 }
 

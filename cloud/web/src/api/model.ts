@@ -1,6 +1,6 @@
 // What the REST API sends and takes, in the words of `cloud/api`.
 
-export type Hop = "operator" | "browser" | "cloud" | "agent" | "target";
+export type Hop = "operator" | "browser" | "cloud" | "proxy" | "agent" | "target";
 
 /** A failure (RFC 9457), with the hop, the cause (`title`) and the remedy. */
 export interface Problem {
@@ -46,6 +46,7 @@ export interface CurrentUser {
   name: string;
   /** What the user may do anywhere. */
   permissions: Permission[];
+  totp: boolean;
 }
 
 /** What can be known before a login. */
@@ -95,6 +96,35 @@ export interface Endpoint {
 export interface HostKey {
   key: string;
   fingerprint: string;
+}
+
+/** Keys that somebody pasted; asked what they are, and not kept. */
+export interface InspectKeys {
+  private_key?: string;
+  passphrase?: string;
+  host_keys?: string;
+}
+
+export interface InspectedKeys {
+  private_key: InspectedKey | null;
+  host_keys: InspectedKey[];
+}
+
+/** What only a passphrase would show is `null`. */
+export interface InspectedKey {
+  format: string;
+  algorithm: string | null;
+  bits: number | null;
+  fingerprint: string | null;
+  comment: string | null;
+  encrypted: boolean;
+  private: boolean;
+}
+
+/** The public half of a key pair is on its target now. */
+export interface InstalledKey {
+  was_there: boolean;
+  host_key: HostKey;
 }
 
 export type TelnetWhen = "negotiated" | "always" | "never";
@@ -148,6 +178,8 @@ export interface TestResult {
   problem?: Problem | null;
   /** SSH: what the server showed. */
   host_key?: HostKey | null;
+  /** Telnet: where the same host speaks SSH. */
+  ssh_port?: number | null;
 }
 
 export interface EnrolmentTicket {

@@ -13,7 +13,8 @@ import type { EndpointDialog } from "../router.ts";
 import { text } from "../text/en.ts";
 import { say } from "../text/say.ts";
 import { blank, copyOf, draftOf, SIGN_INS, wish, withProtocol, type Draft } from "./endpoint-draft.ts";
-import { KeyFields, PublicKey, ServerFields, withLine } from "./endpoint-ssh.tsx";
+import { InstallDialog, PublicKey } from "./endpoint-keys.tsx";
+import { KeyFields, ServerFields, withLine } from "./endpoint-ssh.tsx";
 import { TelnetFields } from "./endpoint-telnet.tsx";
 import { TestSteps, useTest } from "./endpoint-test.tsx";
 
@@ -39,6 +40,7 @@ export function EndpointForm(props: {
   const { busy, problem, run } = useAction();
   // The public half of a pair that was just made: now is the time to take it to the target.
   const [made, setMade] = useState<Endpoint>();
+  const [installs, setInstalls] = useState(false);
   const test = useTest();
   const form = useRef<HTMLFormElement>(null);
 
@@ -65,6 +67,7 @@ export function EndpointForm(props: {
   };
   if (made?.public_key) {
     const done = () => props.onSaved(made);
+    if (installs) return <InstallDialog key="install" device={device} endpoint={made} onClose={done} />;
     return (
       <Dialog key="made" title={words.made} onClose={done} wide>
         <form
@@ -75,6 +78,8 @@ export function EndpointForm(props: {
         >
           <PublicKey line={made.public_key} user={made.user ?? ""} />
           <footer>
+            <Button onClick={() => setInstalls(true)}>{words.installNow}</Button>
+            <span class="grow" />
             <Button kind="primary" submit autoFocus>
               {words.done}
             </Button>

@@ -3,12 +3,11 @@
 import type { ComponentChildren } from "preact";
 
 import type { Endpoint } from "../api/model.ts";
-import { Copyable } from "../parts/button.tsx";
-import { Check, Choice, Input, TextArea } from "../parts/field.tsx";
+import { Check, Choice, faultOf, Input, TextArea } from "../parts/field.tsx";
 import { Notice } from "../parts/notice.tsx";
-import { plain } from "../plain.ts";
 import { text } from "../text/en.ts";
 import type { Draft, KeySource } from "./endpoint-draft.ts";
+import { PublicKey, Recognised, useInspection } from "./endpoint-keys.tsx";
 
 const { endpointForm: words } = text;
 
@@ -36,17 +35,6 @@ function FileButton({ onText }: { onText: (content: string) => void }) {
   );
 }
 
-/** The line for the target, to take away. */
-export function PublicKey({ line, user }: { line: string; user: string }) {
-  return (
-    <div class="field">
-      <p class="label">{words.publicKey}</p>
-      <Copyable value={line} label={words.publicKey} />
-      <p class="hint">{words.publicKeyHint(plain(user))}</p>
-    </div>
-  );
-}
-
 export function KeyFields({ draft, set, fault, edited }: Asking & { edited: Endpoint | undefined }) {
   const kept = edited?.sign_in === "key-pair" ? edited.public_key : undefined;
   const sources: KeySource[] = [
@@ -55,6 +43,12 @@ export function KeyFields({ draft, set, fault, edited }: Asking & { edited: Endp
     "paste",
     "upload",
   ];
+  const isGiven = draft.keySource === "paste" || draft.keySource === "upload";
+  const { found, problem } = useInspection({
+    ...(isGiven && draft.privateKey !== "" ? { private_key: draft.privateKey } : {}),
+    ...(isGiven && draft.privateKey !== "" && draft.passphrase !== "" ? { passphrase: draft.passphrase } : {}),
+  });
+  const faultIn = (field: string) => fault(field) ?? faultOf(problem, field);
   const given: Partial<Record<KeySource, ComponentChildren>> = {
     kept: kept && <PublicKey line={kept} user={draft.user} />,
     generate: <p class="hint">{words.generateSays}</p>,
@@ -62,7 +56,7 @@ export function KeyFields({ draft, set, fault, edited }: Asking & { edited: Endp
       <TextArea
         label={words.privateKey}
         hint={words.privateKeyHint}
-        fault={fault("private_key")}
+        fault={faultIn("private_key")}
         rows={4}
         mono
         value={draft.privateKey}
@@ -75,7 +69,7 @@ export function KeyFields({ draft, set, fault, edited }: Asking & { edited: Endp
           <FileButton onText={(privateKey) => set({ privateKey })} />
         </div>
         <p class="hint">{draft.privateKey === "" ? words.privateKeyHint : words.chosen(draft.privateKey.length)}</p>
-        {fault("private_key") !== undefined && <p class="fault">{fault("private_key")}</p>}
+        {faultIn("private_key") !== undefined && <p class="fault">{faultIn("private_key")}</p>}
       </div>
     ),
   };
@@ -91,14 +85,15 @@ export function KeyFields({ draft, set, fault, edited }: Asking & { edited: Endp
         />
       </div>
       {given[draft.keySource]}
-      {(draft.keySource === "paste" || draft.keySource === "upload") && (
+      {found?.private_key && <Recognised keys={[found.private_key]} />}
+      {isGiven && (
         <Input
           label={words.passphrase}
           hint={words.passphraseHint}
           type="password"
           autoComplete="new-password"
           optional
-          fault={fault("passphrase")}
+          fault={faultIn("passphrase")}
           value={draft.passphrase}
           onInput={(passphrase) => set({ passphrase })}
         />
@@ -108,18 +103,20 @@ export function KeyFields({ draft, set, fault, edited }: Asking & { edited: Endp
 }
 
 export function ServerFields({ draft, set, fault }: Asking) {
+  const { found, problem } = useInspection(draft.hostKeys.trim() === "" ? {} : { host_keys: draft.hostKeys });
   return (
     <>
       <TextArea
         label={words.hostKeys}
         optional
         hint={words.hostKeysHint}
-        fault={fault("host_keys")}
+        fault={fault("host_keys") ?? faultOf(problem, "host_keys")}
         rows={2}
         mono
         value={draft.hostKeys}
         onInput={(hostKeys) => set({ hostKeys })}
       />
+      {found && found.host_keys.length > 0 && <Recognised keys={found.host_keys} />}
       <div class="actions">
         <FileButton onText={(more) => set({ hostKeys: withLine(draft.hostKeys, more) })} />
       </div>

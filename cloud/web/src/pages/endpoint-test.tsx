@@ -73,6 +73,7 @@ function Steps({ state, around, onKeep }: { state: TestResult; around: Around; o
       ) : (
         <Notice kind="ok">{words.testOk}.</Notice>
       )}
+      {state.ssh_port != null && <Notice kind="info">{words.speaksSsh(state.ssh_port)}</Notice>}
       {unknown && (
         <Notice kind="info">
           <p>{words.keepHostKeySays(plain(unknown.fingerprint))}</p>

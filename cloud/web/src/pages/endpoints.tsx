@@ -15,6 +15,7 @@ import { address, plain } from "../plain.ts";
 import { go, href, type EndpointDialog, type Route } from "../router.ts";
 import { text } from "../text/en.ts";
 import { EndpointForm } from "./endpoint-form.tsx";
+import { InstallDialog } from "./endpoint-keys.tsx";
 import { HowDialog } from "./how.tsx";
 import { TestDialog } from "./endpoint-test.tsx";
 
@@ -30,7 +31,7 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
   const path = `/devices/${id(device.id)}/endpoints`;
   const loaded = useLoaded((signal) => callAll<Endpoint>(path, {}, signal), [device.id]);
   const about = useLoaded((signal) => call<About>("GET", "/page", undefined, signal), []);
-  const [asked, setAsked] = useState<{ what: "how" | "remove" | "test"; endpoint: Endpoint }>();
+  const [asked, setAsked] = useState<{ what: "how" | "remove" | "test" | "install"; endpoint: Endpoint }>();
 
   const mayConnect = device.permissions.includes("remote-access-connect");
   const mayAdmin = device.permissions.includes("remote-access-admin");
@@ -59,7 +60,7 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
               <h2>{words.title}</h2>
               <span class="count">{endpoints.length}</span>
               <span class="grow" />
-              {endpoints.length > 0 && adding}
+              {adding}
             </div>
             {endpoints.length === 0 ? (
               <Empty title={words.empty} says={words.emptySays}>
@@ -99,6 +100,9 @@ export function EndpointsTab({ device, dialog }: { device: Device; dialog: Endpo
       {asked?.what === "test" && (
         <TestDialog device={device} endpoint={asked.endpoint} onClose={() => setAsked(undefined)} />
       )}
+      {asked?.what === "install" && (
+        <InstallDialog device={device} endpoint={asked.endpoint} onClose={() => setAsked(undefined)} />
+      )}
       {asked?.what === "remove" && (
         <RemoveEndpoint
           device={device}
@@ -117,7 +121,7 @@ function EndpointTable(props: {
   mayConnect: boolean;
   mayAdmin: boolean;
   open: (dialog: EndpointDialog) => void;
-  ask: (what: "how" | "remove" | "test", endpoint: Endpoint) => void;
+  ask: (what: "how" | "remove" | "test" | "install", endpoint: Endpoint) => void;
 }) {
   const { device, mayConnect, mayAdmin, open, ask } = props;
   const screen = (endpoint: Endpoint, view = false): Route => ({
@@ -162,6 +166,8 @@ function EndpointTable(props: {
       });
     }
     if (mayAdmin) {
+      if (endpoint.sign_in === "key-pair" && endpoint.public_key)
+        list.push({ label: words.install, run: () => ask("install", endpoint) });
       list.push(
         { label: words.test, run: () => ask("test", endpoint) },
         { label: text.common.edit, run: () => open({ kind: "edit", endpoint: endpoint.id }) },

@@ -1,5 +1,7 @@
 // Texts of one device's pages.
 
+import type { InspectedKey } from "../api/model.ts";
+
 export const device = {
   device: {
     online: "online",
@@ -25,6 +27,7 @@ export const device = {
     how: "How to connect",
     test: "Test",
     copyLink: "Copy link",
+    install: "Install public key",
     removeAsk: (name: string) => `Remove ${name}?`,
     removeSays: (live: number) =>
       live === 0
@@ -61,6 +64,20 @@ export const device = {
     passphraseHint: "Left empty, whoever connects is asked.",
     publicKey: "Public key",
     publicKeyHint: (user: string) => `Add this line to ~/.ssh/authorized_keys of ${user} on the target.`,
+    recognised: "Recognised",
+    recognisedKey: ({ format, algorithm, bits, encrypted }: InspectedKey) =>
+      [algorithm ?? "A key that its passphrase hides", bits && `${bits} bits`, format, encrypted && "with a passphrase"]
+        .filter(Boolean)
+        .join(", "),
+    install: "Install public key",
+    installNow: "Install it with a password …",
+    installSays: (user: string, target: string) =>
+      `The cloud signs in to ${target} as ${user} once, through the device, and adds the public key to ~/.ssh/authorized_keys.`,
+    targetPassword: (user: string) => `Password of ${user} on the target`,
+    targetPasswordHint: "It is used once and not kept.",
+    trustAndInstall: "That is my server: install",
+    keyInstalled: "Public key installed",
+    keyWasThere: "The public key was there already",
     made: "Key pair made",
     done: "Done",
     hostKeys: "Host keys",
@@ -91,6 +108,8 @@ export const device = {
     test: "Test",
     testing: "Testing …",
     testOk: "The test went through",
+    speaksSsh: (port: number) =>
+      `The same host also speaks SSH, on port ${port}. SSH is encrypted: make an SSH endpoint instead, if you can.`,
     testFailed: "The test failed",
     save: "Save",
   },

@@ -61,6 +61,7 @@ const hop: Record<Hop, string> = {
   operator: "your side",
   browser: "your browser",
   cloud: "the cloud",
+  proxy: "the proxy on the way to the cloud",
   agent: "the device",
   target: "the target",
 };

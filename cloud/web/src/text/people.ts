@@ -49,7 +49,7 @@ export const people = {
     removed: "The second factor is off.",
     removeTitle: "Turn off the second factor",
     removeSays: "Give a code to show that it is yours.",
-    unknown: "If you have a second factor, it can be turned off with one of its codes.",
+    isOn: "It is on.",
   },
 
   logins: {

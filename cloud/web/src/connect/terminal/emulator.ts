@@ -82,7 +82,6 @@ export function emulator(at: HTMLElement, look: Look, copied: (text: string | un
     allowProposedApi: true,
     scrollback: SCROLLBACK_LINES,
     fontFamily: getComputedStyle(at).getPropertyValue("--mono"),
-    cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     macOptionClickForcesSelection: true,
     linkHandler: links,
     ...styleOf(look),

@@ -6,7 +6,7 @@ import { call, callAll, id, me } from "../../api/call.ts";
 import { useLoaded } from "../../api/loaded.ts";
 import type { AccessToken, TotpSetup } from "../../api/model.ts";
 import { clock, whole } from "../../moment.ts";
-import { Button, Copyable } from "../../parts/button.tsx";
+import { Button, Copyable, Status } from "../../parts/button.tsx";
 import { Dialog, useAction } from "../../parts/dialog.tsx";
 import { faultOf, Input } from "../../parts/field.tsx";
 import { Notice, Shown, toast } from "../../parts/notice.tsx";
@@ -88,18 +88,23 @@ function SecondFactor() {
   const [setup, setSetup] = useState<TotpSetup>();
   const [removing, setRemoving] = useState(false);
   const { busy, problem, run } = useAction();
+  const on = me.value?.totp === true;
+  const nowOn = (totp: boolean) => (me.value = me.value && { ...me.value, totp });
   const begin = () => run(async () => setSetup(await call("POST", "/current-user/totp")));
   return (
     <section class="card">
       <h2>{words.totp.title}</h2>
       <p>{words.totp.says}</p>
-      <p class="hint">{words.totp.unknown}</p>
+      {on && <Status kind="ok">{words.totp.isOn}</Status>}
       {problem && <Notice kind="bad">{say(problem)}</Notice>}
       <div class="actions">
-        <Button onClick={begin} disabled={busy}>
-          {words.totp.begin}
-        </Button>
-        <Button onClick={() => setRemoving(true)}>{words.totp.remove}</Button>
+        {on ? (
+          <Button onClick={() => setRemoving(true)}>{words.totp.remove}</Button>
+        ) : (
+          <Button onClick={begin} disabled={busy}>
+            {words.totp.begin}
+          </Button>
+        )}
       </div>
       {setup && (
         <CodeDialog
@@ -108,6 +113,7 @@ function SecondFactor() {
           onClose={() => setSetup(undefined)}
           onCode={async (code) => {
             await call("POST", "/current-user/totp/confirm", { code });
+            nowOn(true);
             toast(words.totp.on);
           }}
         >
@@ -125,6 +131,7 @@ function SecondFactor() {
           onClose={() => setRemoving(false)}
           onCode={async (code) => {
             await call("DELETE", "/current-user/totp", { code });
+            nowOn(false);
             toast(words.totp.removed);
           }}
         >

@@ -1,6 +1,6 @@
 // Our page beside noVNC through websockify, in one run: from the click to the first picture, and from a key to its pixel.
 //
-//     cargo build --release && cd benches/page && npm ci && node bench.mjs [ROUNDS]
+//     cargo build --release && cd benches/page && npm ci && node screen.mjs [ROUNDS]
 //
 // Both look at the same Xtigervnc, one after the other, with the same Chromium and the same noVNC. A round opens a
 // connection, presses keys and closes it, in two ways: `tab` opens a browser tab for the connection, as our page does;
@@ -8,23 +8,15 @@
 //
 // Goals, at the median: the first picture at most 150 ms after the peer's, key to pixel at most 3 ms more.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import os, { tmpdir } from "node:os";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-import { chromium } from "playwright-core";
+import { firstLine, freePort, inPlace, launch, quantile, start, startTowline, table } from "./place.mjs";
 
 const ROUNDS = Number(process.argv[2] ?? 20);
 const KEYS = 10;
 const WARM_UP = 2;
-const TOWLINE = process.env.TOWLINE ?? fileURLToPath(new URL("../../target/release/towline", import.meta.url));
-const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"];
 
 /** Where the terminal is on the screen; its colour flips at each key. */
 const AT = [200, 150];
@@ -37,32 +29,6 @@ while True:
     if not os.read(0, 1): break
     colour = 83 - colour
 `;
-
-const children = [];
-
-function start(program, args, options = {}) {
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], ...options });
-  child.on("error", (error) => {
-    console.error(`${program}: ${error.message}`);
-    process.exit(1);
-  });
-  children.push(child);
-  return child;
-}
-
-async function firstLine(child) {
-  for await (const line of createInterface({ input: child.stdout })) return line;
-  throw new Error("it said nothing");
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** In every page: when something was clicked or pressed, and when the pixel of the terminal became another. */
 function watch([x, y]) {
@@ -97,8 +63,7 @@ document.querySelector("button").onclick = open;
 if (location.search === "?open") open();
 </script>`;
 
-const folder = await mkdtemp(join(tmpdir(), "towline-bench-"));
-try {
+await inPlace(async (folder) => {
   // The screen that all look at.
   const vncPort = await freePort();
   const vnc = start("Xtigervnc", [
@@ -118,28 +83,15 @@ try {
   start("websockify", ["--web", web, `127.0.0.1:${peerPort}`, `127.0.0.1:${vncPort}`], { stdio: "ignore" });
 
   // Ours.
-  const cloud = start(TOWLINE, ["up", "--demo", "--listen", "127.0.0.1:0", "--data-dir", join(folder, "towline"), "--output", "json"]);
-  let said = "";
-  for await (const chunk of cloud.stdout) {
-    said += chunk;
-    if (said.trimEnd().endsWith("\n}")) break;
-  }
-  const started = JSON.parse(said);
-  const { origin } = new URL(started.login_link);
-  const session = JSON.parse(await readFile(started.session_file, "utf8"));
-  const made = await fetch(`${origin}/api/v1/devices/${started.device.id}/endpoints`, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${session.token}` },
-    body: JSON.stringify({ name: "Bench", protocol: "VNC", host: "127.0.0.1", port: vncPort, sign_in: "none" }),
-  });
-  if (!made.ok) throw new Error(await made.text());
+  const { loginLink, addEndpoint } = await startTowline(folder);
+  await addEndpoint({ name: "Bench", protocol: "VNC", host: "127.0.0.1", port: vncPort, sign_in: "none" });
 
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browser = await launch();
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 } });
   await context.addInitScript(watch, AT);
 
   const ours = await context.newPage();
-  await ours.goto(started.login_link);
+  await ours.goto(loginLink);
   await ours.getByRole("link", { name: "demo-device", exact: true }).click();
   await ours.getByRole("link", { name: "Connect to Bench" }).waitFor();
   const peer = await context.newPage();
@@ -214,24 +166,14 @@ try {
   }
   await browser.close();
   report(figures);
-} finally {
-  for (const child of children.reverse()) child.kill("SIGKILL");
-  await rm(folder, { recursive: true, force: true });
-}
+});
 
 function report(figures) {
-  const quantile = (values, q) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? NaN;
-  const { cpus, loadavg, release } = os;
-  console.log(`${ROUNDS} rounds of ${KEYS} keys; Linux ${release()}, ${cpus().length} processors, load ${loadavg()[0].toFixed(1)}`);
-  const row = (name, what, values) => {
-    const columns = [0, 0.5, 0.9, 0.99].map((q) => quantile(values, q).toFixed(1).padStart(8)).join("");
-    console.log(`${name.padEnd(17)}${what.padEnd(26)}${columns}   (${values.length})`);
-  };
-  console.log(`${"".padEnd(43)}${["min", "p50", "p90", "p99"].map((head) => head.padStart(8)).join("")}   ms`);
-  for (const [name, { picture, key, missed }] of Object.entries(figures)) {
-    row(name, "click to first picture", picture);
-    row(name, `key to pixel${missed > 0 ? `, ${missed} missed` : ""}`, key);
-  }
+  const rows = Object.entries(figures).flatMap(([name, { picture, key, missed }]) => [
+    [name, "click to first picture", picture],
+    [name, `key to pixel${missed > 0 ? `, ${missed} missed` : ""}`, key],
+  ]);
+  table(`${ROUNDS} rounds of ${KEYS} keys`, rows);
   const more = (what, how) =>
     (quantile(figures[`towline, ${how}`][what], 0.5) - quantile(figures[`noVNC, ${how}`][what], 0.5)).toFixed(1);
   console.log(`more than the peer, p50: first picture ${more("picture", "tab")} ms in a tab, ${more("picture", "loaded")} ms loaded (goal 150)`);

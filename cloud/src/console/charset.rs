@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use encoding_rs::{CoderResult, Decoder, Encoder, EncoderResult, Encoding, UTF_8};
 
 /// Whether a name is one of the Encoding Standard, of a set that can be written too.
-pub(crate) fn is_charset(name: &str) -> bool {
+pub fn is_charset(name: &str) -> bool {
     Encoding::for_label(name.as_bytes()).is_some_and(|encoding| encoding.output_encoding() == encoding)
 }
 

@@ -16,7 +16,7 @@ use tokio::{
     io::AsyncReadExt as _,
     sync::Semaphore,
     task::JoinSet,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::{
@@ -27,8 +27,8 @@ use crate::{
 
 /// What one keystroke and its echo are, in bytes.
 const ECHO_BYTES: usize = 64;
-/// How long after the end of a measurement the last key may still be under way, or the first byte be waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long is waited for what does not come: the first byte, or the last key's echo.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Channels that are opened at once where opens are counted.
 const OPENS_AT_ONCE: usize = 64;
 /// Sessions and channels that are there before the others are weighed.
@@ -165,7 +165,8 @@ async fn bulk<A: Arm>(
     }
     let all = started.acquire_many(u32::try_from(down + up)?);
     tokio::select! {
-        all = all => drop(all?),
+        // Where some never start, what the others do is the figure.
+        _ = timeout(PATIENCE, all) => {}
         Some(ended) = channels.join_next() => ended??,
     }
     sleep(warm_up).await;
@@ -259,8 +260,13 @@ async fn opens<A: Arm>(to: SocketAddr, time: Duration, mut parent: Parent) -> Re
     say(&"ready")?;
     parent.word().await;
     let (began, before) = (Instant::now(), count.load(Ordering::Relaxed));
-    sleep(time).await;
-    let (seconds, after) = (began.elapsed().as_secs_f64(), count.load(Ordering::Relaxed));
+    let (seconds, after) = loop {
+        sleep(time).await;
+        let after = count.load(Ordering::Relaxed);
+        if after > before || began.elapsed() > PATIENCE {
+            break (began.elapsed().as_secs_f64(), after);
+        }
+    };
     if let Some(ended) = openers.try_join_next() {
         ended??;
     }

@@ -1,4 +1,5 @@
-//! Ours: a session over plain TCP, or over WebSocket and TLS, dialled as the product dials.
+//! Ours: a session over plain TCP, or over WebSocket and TLS, dialled as the product dials. As in the product it can be
+//! resumed; the acknowledgements that come with that are what bulk is held back by.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,7 +13,7 @@ use towline_transport::{
     websocket::{self, ClientRequest},
 };
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, Fields, Limits, Open, Urgency,
+    CarrierKind, Code, Config, Fields, Limits, Open, Resumption, Secret, SessionId, Urgency,
     driver::{self, Mux, ReceiveHalf, SendHalf},
 };
 
@@ -22,7 +23,8 @@ use crate::identity;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const SUBPROTOCOL: &str = "towline.tunnel.v1";
 
-pub(crate) struct Tunnel;
+/// Over TCP, resumable or not.
+pub(crate) struct Tunnel<const RESUMABLE: bool>;
 pub(crate) struct TunnelWebSocketTls;
 
 impl Channel for driver::Channel {
@@ -48,6 +50,19 @@ impl Writer for SendHalf {
     async fn finish(&mut self) -> Result<()> {
         Ok(Self::finish(self)?)
     }
+}
+
+fn dialer(carrier: CarrierKind, is_resumable: bool) -> Config {
+    let mut config = Config::dialer(carrier);
+    config.resumption = is_resumable.then(Resumption::dialer);
+    config
+}
+
+fn acceptor(carrier: CarrierKind, is_resumable: bool) -> Config {
+    let mut config = Config::acceptor(carrier);
+    // Nobody comes back here, so that all sessions may have the same name.
+    config.resumption = is_resumable.then(|| Resumption::acceptor(SessionId([0; 16]), Secret::new(identity::SEED)));
+    config
 }
 
 /// The defaults, but for how much a peer may open and hold: the cells ask for more than the product allows.
@@ -101,7 +116,7 @@ async fn join_legs(near: driver::Channel, far: driver::Channel) -> Result<()> {
     }
 }
 
-impl Arm for Tunnel {
+impl<const RESUMABLE: bool> Arm for Tunnel<RESUMABLE> {
     type Listener = TcpListener;
     type Session = Mux;
     type Channel = driver::Channel;
@@ -111,7 +126,7 @@ impl Arm for Tunnel {
     }
 
     async fn accept(listener: &mut TcpListener) -> Result<Mux> {
-        Ok(drive(accept(listener).await?, Config::acceptor(CarrierKind::Magic)))
+        Ok(drive(accept(listener).await?, acceptor(CarrierKind::Magic, RESUMABLE)))
     }
 
     async fn next(session: &mut Mux) -> Option<driver::Channel> {
@@ -119,7 +134,7 @@ impl Arm for Tunnel {
     }
 
     async fn dial(to: SocketAddr) -> Result<Mux> {
-        let mux = drive(dial(to).await?, Config::dialer(CarrierKind::Magic));
+        let mux = drive(dial(to).await?, dialer(CarrierKind::Magic, RESUMABLE));
         mux.connected().await?;
         Ok(mux)
     }
@@ -151,7 +166,7 @@ impl Arm for TunnelWebSocketTls {
     async fn accept((listener, config): &mut Self::Listener) -> Result<Mux> {
         let carrier = tls::accept(accept(listener).await?, config.clone(), HANDSHAKE).await?;
         let carrier = websocket::accept(carrier, Some(SUBPROTOCOL), HANDSHAKE).await?;
-        Ok(drive(carrier, Config::acceptor(CarrierKind::Negotiated)))
+        Ok(drive(carrier, acceptor(CarrierKind::Negotiated, true)))
     }
 
     async fn next(session: &mut Mux) -> Option<driver::Channel> {
@@ -169,7 +184,7 @@ impl Arm for TunnelWebSocketTls {
             subprotocol: Some(SUBPROTOCOL.into()),
         };
         let (carrier, _) = websocket::connect(carrier, &request, HANDSHAKE).await?;
-        let mux = drive(carrier, Config::dialer(CarrierKind::Negotiated));
+        let mux = drive(carrier, dialer(CarrierKind::Negotiated, true));
         mux.connected().await?;
         Ok(mux)
     }

@@ -9,6 +9,7 @@ mod failures;
 mod keys;
 mod lifecycle;
 mod logins;
+mod over_ssh;
 mod people;
 mod records;
 mod revocation;

@@ -165,18 +165,19 @@ async fn watch(agent: &Mux, page: &Sender) -> Infallible {
 /// Waits until the device is lost for longer than a moment, or is back, and says whether it is there. Once the session with it
 /// has ended, which its channels hear by themselves, never.
 pub(crate) async fn device_changed(agent: &Mux, connected: bool) -> bool {
-    while connected {
-        agent.lost().await;
-        match tokio::time::timeout(MOMENT, agent.is_back()).await {
-            Err(_) => return false,
-            Ok(true) => {}
-            Ok(false) => break,
+    let is_back = if connected {
+        loop {
+            agent.lost().await;
+            match tokio::time::timeout(MOMENT, agent.is_back()).await {
+                Err(_) => return false,
+                Ok(true) => {}
+                Ok(false) => break false,
+            }
         }
-    }
-    match agent.is_back().await {
-        true => true,
-        false => std::future::pending().await,
-    }
+    } else {
+        agent.is_back().await
+    };
+    if is_back { true } else { std::future::pending().await }
 }
 
 /// Tells a screen's page of its limits until one is reached.

@@ -13,7 +13,7 @@ use crate::{
 
 const WIDTH: f64 = 760.0;
 /// Where bars begin.
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 215.0;
 const BAR: f64 = 13.0;
 const COLOURS: [&str; 4] = ["#1f4e79", "#4a90c2", "#9cc5e3", "#e0a13c"];
 

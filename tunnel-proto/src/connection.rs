@@ -31,6 +31,7 @@ mod timeout;
 mod transmit;
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
     string::String,
 };
@@ -384,7 +385,7 @@ impl Connection {
         self.next_local += 2;
         self.local_count += 1;
         let mut channel = Channel::new(Stage::Opening, open.urgency, window, self.peer_channel_credit);
-        channel.unsaid.open = Some(open);
+        channel.unsaid.open = Some(Box::new(open));
         self.insert(id, channel);
         self.schedule_control(id);
         Ok(id)
@@ -401,7 +402,7 @@ impl Connection {
             return Err(Error::Misuse("accept of a channel that waits for no answer"));
         }
         channel.stage = Stage::Open;
-        channel.unsaid.accept = Some(fields);
+        channel.unsaid.accept = Some(Box::new(fields));
         self.schedule_control(id);
         Ok(())
     }
@@ -471,7 +472,7 @@ impl Connection {
         let parked = channel.parked();
         channel.consumed = channel.received;
         if !channel.stopped && !channel.finished {
-            channel.unsaid.stop = Some((code, reason));
+            channel.unsaid.stop = Some(Box::new((code, reason)));
         }
         channel.stopped = true;
         self.consumed += parked;
@@ -498,7 +499,7 @@ impl Connection {
         channel.stopped = true;
         channel.drop_unsent();
         channel.fin = Fin::Sent;
-        channel.unsaid = channel::Unsaid { reset: Some((code, reason)), ..Default::default() };
+        channel.unsaid = channel::Unsaid { reset: Some(Box::new((code, reason))), ..Default::default() };
         self.consumed += parked;
         self.schedule_control(id);
         Ok(())

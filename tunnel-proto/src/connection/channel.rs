@@ -10,7 +10,7 @@
 //!   Open: each direction ends by itself with DATA+FIN.     gone when both have, and all was consumed
 //! ```
 
-use alloc::{collections::VecDeque, string::String};
+use alloc::{boxed::Box, collections::VecDeque, string::String};
 
 use bytes::Bytes;
 
@@ -27,13 +27,14 @@ pub(super) enum Stage {
     Open,
 }
 
-/// What is still to be said: state, not a queue, so that a peer who does not read cannot make it grow.
+/// What is still to be said: state, not a queue, so that a peer who does not read cannot make it grow. Most channels have
+/// nothing to say most of the time, so it is not kept in place.
 #[derive(Debug, Default)]
 pub(super) struct Unsaid {
-    pub(super) open: Option<Open>,
-    pub(super) accept: Option<Fields>,
-    pub(super) stop: Option<(Code, String)>,
-    pub(super) reset: Option<(Code, String)>,
+    pub(super) open: Option<Box<Open>>,
+    pub(super) accept: Option<Box<Fields>>,
+    pub(super) stop: Option<Box<(Code, String)>>,
+    pub(super) reset: Option<Box<(Code, String)>>,
     pub(super) credit: bool,
 }
 

@@ -60,18 +60,16 @@ impl Schedule {
         }
     }
 
-    /// The classes that wait, with how many stand in each, in the order in which they are to be served.
+    /// The classes that wait, with how many stand in each, in the order in which they are to be served: first those that were
+    /// passed over for too long, and of them the one first that is passed over most easily.
     pub(super) fn order(&self, now: Micros) -> impl Iterator<Item = (Urgency, usize)> + use<> {
-        let waiting = |is_old: bool| {
-            self.classes.each_ref().map(|class| {
-                let aged = now.0.saturating_sub(class.served_at.0) >= AGING_MICROS;
-                if aged == is_old { class.channels.len() } else { 0 }
-            })
-        };
-        let numbered = |counts: [usize; CLASSES]| (0..).map(Urgency).zip(counts);
-        // The one that is passed over most easily first: the others get their turn anyway.
-        let (old, young) = (numbered(waiting(true)), numbered(waiting(false)));
-        let old = old.collect::<alloc::vec::Vec<_>>().into_iter().rev();
-        old.chain(young).filter(|(_, count)| *count > 0)
+        let mut order = [(Urgency::BULK, 0); 2 * CLASSES];
+        let (old, young) = order.split_at_mut(CLASSES);
+        let classes = (0..).map(Urgency).zip(&self.classes);
+        for (((urgency, class), young), old) in classes.zip(young).zip(old.iter_mut().rev()) {
+            let is_old = now.0.saturating_sub(class.served_at.0) >= AGING_MICROS;
+            *(if is_old { old } else { young }) = (urgency, class.channels.len());
+        }
+        order.into_iter().filter(|(_, count)| *count > 0)
     }
 }

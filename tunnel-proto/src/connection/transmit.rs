@@ -138,15 +138,15 @@ impl Connection {
             let window = channel.window;
             let unsaid = &mut channel.unsaid;
             let frame = if let Some(open) = unsaid.open.take() {
-                Frame::Open { channel: id, credit: window, open }
+                Frame::Open { channel: id, credit: window, open: *open }
             } else if let Some(fields) = unsaid.accept.take() {
                 channel.receive_limit = channel.receive_limit.max(channel.next_limit());
-                Frame::Accept { channel: id, credit: channel.receive_limit, fields }
-            } else if let Some((code, reason)) = unsaid.reset.take() {
+                Frame::Accept { channel: id, credit: channel.receive_limit, fields: *fields }
+            } else if let Some((code, reason)) = unsaid.reset.take().map(|reset| *reset) {
                 self.remove(id);
                 self.put(&Frame::Reset { channel: id, code, reason });
                 return true;
-            } else if let Some((code, reason)) = unsaid.stop.take() {
+            } else if let Some((code, reason)) = unsaid.stop.take().map(|stop| *stop) {
                 Frame::Stop { channel: id, code, reason }
             } else if core::mem::take(&mut unsaid.credit) {
                 channel.receive_limit = channel.receive_limit.max(channel.next_limit());

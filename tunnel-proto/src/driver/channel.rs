@@ -1,6 +1,7 @@
 //! The handle of one channel: bytes without copies, or AsyncRead and AsyncWrite.
 
 use std::{
+    boxed::Box,
     collections::VecDeque,
     future::poll_fn,
     io,
@@ -25,13 +26,13 @@ pub(super) struct Handle {
     queue: VecDeque<Bytes>,
     /// Small chunks after the end of `queue`.
     tail: BytesMut,
-    accepted: Option<Fields>,
+    accepted: Option<Box<Fields>>,
     /// The peer's FIN stands behind `queue` and `tail`.
     finished: bool,
     /// The peer will not read more.
-    stopped: Option<Ended>,
+    stopped: Option<Box<Ended>>,
     /// The channel is gone.
-    ended: Option<Ended>,
+    ended: Option<Box<Ended>>,
     receiver: Option<Waker>,
     sender: Option<Waker>,
 }
@@ -50,7 +51,7 @@ impl Handle {
     }
 
     pub(super) fn accept(&mut self, fields: Fields) -> Option<Waker> {
-        self.accepted = Some(fields);
+        self.accepted = Some(Box::new(fields));
         self.receiver.take()
     }
 
@@ -60,7 +61,7 @@ impl Handle {
     }
 
     pub(super) fn stop(&mut self, why: Ended) -> Option<Waker> {
-        self.stopped = Some(why);
+        self.stopped = Some(Box::new(why));
         self.sender.take()
     }
 
@@ -74,7 +75,7 @@ impl Handle {
             self.queue = VecDeque::new();
             self.tail = BytesMut::new();
         }
-        self.ended.get_or_insert(why);
+        self.ended.get_or_insert_with(|| Box::new(why));
         wakers.extend(self.receiver.take());
         wakers.extend(self.sender.take());
     }
@@ -230,7 +231,7 @@ impl Channel {
     pub async fn broken(&mut self) -> Ended {
         poll_fn(|cx| {
             self.receive.end.poll_handle(|handle| match &handle.ended {
-                Some(ended) => Poll::Ready(ended.clone()),
+                Some(ended) => Poll::Ready((**ended).clone()),
                 None => {
                     handle.receiver = Some(cx.waker().clone());
                     Poll::Pending
@@ -270,10 +271,10 @@ impl ReceiveHalf {
         poll_fn(|cx| {
             self.end.poll_handle(|handle| {
                 if let Some(fields) = &handle.accepted {
-                    return Poll::Ready(Ok(fields.clone()));
+                    return Poll::Ready(Ok((**fields).clone()));
                 }
                 if let Some(ended) = &handle.ended {
-                    return Poll::Ready(Err(ended.clone()));
+                    return Poll::Ready(Err((**ended).clone()));
                 }
                 handle.receiver = Some(cx.waker().clone());
                 Poll::Pending
@@ -315,7 +316,7 @@ impl ReceiveHalf {
         }
         if let Some(ended) = &handle.ended {
             self.done = true;
-            return Poll::Ready(Err(ended.clone()));
+            return Poll::Ready(Err((**ended).clone()));
         }
         handle.receiver = Some(cx.waker().clone());
         Poll::Pending
@@ -330,7 +331,7 @@ impl ReceiveHalf {
     pub async fn broken(&mut self) -> Ended {
         poll_fn(|cx| {
             self.end.poll_handle(|handle| match &handle.ended {
-                Some(ended) if !handle.finished => Poll::Ready(ended.clone()),
+                Some(ended) if !handle.finished => Poll::Ready((**ended).clone()),
                 _ => {
                     handle.receiver = Some(cx.waker().clone());
                     Poll::Pending
@@ -384,7 +385,7 @@ impl SendHalf {
         let state = &mut *state;
         let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(Err(gone())) };
         if let Some(ended) = handle.ended.as_ref().or(handle.stopped.as_ref()) {
-            return Poll::Ready(Err(ended.clone()));
+            return Poll::Ready(Err((**ended).clone()));
         }
         if self.done {
             return Poll::Ready(Err(gone()));
@@ -416,7 +417,7 @@ impl SendHalf {
         let id = self.end.id;
         let mut ended = None;
         self.end.command(|state| {
-            ended = state.channels.get(&id).and_then(|handle| handle.ended.clone());
+            ended = state.channels.get(&id).and_then(|handle| handle.ended.as_deref().cloned());
             let _ = state.connection.finish(id);
         });
         ended.map_or(Ok(()), Err)
@@ -430,7 +431,7 @@ impl SendHalf {
     pub async fn broken(&mut self) -> Ended {
         poll_fn(|cx| {
             self.end.poll_handle(|handle| match handle.ended.as_ref().or(handle.stopped.as_ref()) {
-                Some(ended) => Poll::Ready(ended.clone()),
+                Some(ended) => Poll::Ready((**ended).clone()),
                 None => {
                     handle.sender = Some(cx.waker().clone());
                     Poll::Pending

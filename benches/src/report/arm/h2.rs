@@ -51,9 +51,9 @@ impl Reader for Receiving {
             *self = Self::Body(response.await?.into_body());
         }
         let Self::Body(body) = self else { return Ok(None) };
+        // The end is a piece of nothing when it has a frame of its own.
         while let Some(data) = body.data().await.transpose()? {
             body.flow_control().release_capacity(data.len())?;
-            // The end comes in a frame of its own, without bytes.
             if !data.is_empty() {
                 return Ok(Some(data));
             }

@@ -3,14 +3,14 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     agent,
     arm::Name,
     client::{Bulk, Echo, Held, Opens, Task, Watched},
     link::Shape,
-    process::{Player, Role},
+    process::{Player, Role, cpu_time},
     relay,
 };
 
@@ -162,6 +162,7 @@ async fn measure(cell: Cell, arm: Name, pace: &Pace) -> Result<Figures> {
             let path = Path::start(arm, false, None).await?;
             let mut stall = path.client(path.relay_hello.bulk, Task::Stall { channels })?;
             let _: String = stall.hear().await?;
+            path.settle().await?;
             let mut bulk = path.bulk(Load::DOWN, pace.warm_up, pace.time)?;
             wait_ready([&mut bulk]).await?;
             Ok(bulk_figures(&bulk.hear().await?))
@@ -251,6 +252,21 @@ impl Path {
         let relay_hello = relay.hear().await?;
         let near = if both_legs { arm } else { Name::Copy };
         Ok(Self { agent, agent_hello, _link: link_player, relay, relay_hello, near })
+    }
+
+    /// Waits until the relay has nothing left to do: what can be filled is full.
+    async fn settle(&self) -> Result<()> {
+        const LOOK_AGAIN: Duration = Duration::from_millis(500);
+        let relay = self.relay.pid()?;
+        let mut before = cpu_time(relay)?;
+        loop {
+            sleep(LOOK_AGAIN).await;
+            let now = cpu_time(relay)?;
+            if now - before < LOOK_AGAIN / 100 {
+                return Ok(());
+            }
+            before = now;
+        }
     }
 
     fn client(&self, to: SocketAddr, task: Task) -> Result<Player> {

@@ -232,8 +232,6 @@ async fn stall<A: Arm>(to: SocketAddr, channels: usize, mut parent: Parent) -> R
     for _ in 0..channels {
         held.push(ask::<A>(&session, Purpose::Bulk, DOWN).await?);
     }
-    // Until what is on its way has filled whatever there is to fill.
-    sleep(Duration::from_secs(1)).await;
     say(&"ready")?;
     parent.word().await;
     done(&"still stalled").await

@@ -163,6 +163,9 @@ fn throughput(text: &mut String, results: &Results) {
 
 fn echo_loopback(text: &mut String, results: &Results) {
     let (idle, bulk) = (Cell::Echo(Load::NONE, None), Cell::Echo(Load::DOWN, None));
+    if results.arms(idle).is_empty() {
+        return;
+    }
     text.push_str(
         "\n### Keystrokes over loopback\n\n64 bytes there and back, milliseconds. Under bulk the agent's one thread is busy, too; what \
          counts is the slow link below.\n",
@@ -232,6 +235,9 @@ fn echo_link(text: &mut String, results: &Results, title: &str, link: Shape) {
 }
 
 fn rest(text: &mut String, results: &Results) {
+    if results.arms(Cell::Opens).is_empty() {
+        return;
+    }
     let _ = writeln!(
         text,
         "\n### Stalled channels, opens, memory\n\nOne channel down beside {STALLED} that are not read, MB/s and × the same arm without them. \
@@ -267,7 +273,7 @@ fn stalled_share(results: &Results, arm: Name) -> Option<f64> {
 /// The arms that share a session among channels, as ours does.
 const MUXES: [Name; 4] = [Name::Yamux, Name::H2, Name::Quic, Name::Ssh];
 
-/// What issue 7 of the tunnel asks for, beside what was found.
+/// What is to be reached, beside what was found.
 fn goals(text: &mut String, results: &Results) {
     let mut rows = Vec::new();
     let mut goal = |what: &str, at_most: bool, bound: Option<f64>, of: &dyn Fn(Name) -> Option<f64>| {

@@ -13,7 +13,7 @@ use crate::{
 
 const WIDTH: f64 = 760.0;
 /// Where bars begin.
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 215.0;
 const BAR: f64 = 13.0;
 const COLOURS: [&str; 4] = ["#1f4e79", "#4a90c2", "#9cc5e3", "#e0a13c"];
 
@@ -21,21 +21,27 @@ const COLOURS: [&str; 4] = ["#1f4e79", "#4a90c2", "#9cc5e3", "#e0a13c"];
 pub(crate) fn write(results: &Results) -> Result<()> {
     let folder = paper::folder().join("plots");
     fs::create_dir_all(&folder)?;
-    let cpu = bars(
-        "Relay: seconds of processor time per GB, one leg",
-        &["1 down", "8 down", "100 down", "1 up"],
-        &results.arms(Cell::Throughput(Load::DOWN)),
-        |arm, series| results.figure(Cell::Throughput(Load::THROUGHPUT[series]), arm, Figure::RelayCpu),
-    );
-    fs::write(folder.join("relay-cpu.svg"), cpu)?;
+    let throughput = results.arms(Cell::Throughput(Load::DOWN));
+    if !throughput.is_empty() {
+        let cpu = bars(
+            "Relay: seconds of processor time per GB, one leg",
+            &["1 down", "8 down", "100 down", "1 up"],
+            &throughput,
+            |arm, series| results.figure(Cell::Throughput(Load::THROUGHPUT[series]), arm, Figure::RelayCpu),
+        );
+        fs::write(folder.join("relay-cpu.svg"), cpu)?;
+    }
     let loads = [Load::NONE, Load::DOWN, Load::BOTH];
-    let echo = bars(
-        "Key and echo over 25 ms and 12 Mbit/s each way, p99 in milliseconds",
-        &["idle", "1 bulk down", "bulk both ways"],
-        &results.arms(Cell::Echo(Load::NONE, Some(SLOW))),
-        |arm, series| results.figure(Cell::Echo(loads[series], Some(SLOW)), arm, Figure::EchoP99),
-    );
-    fs::write(folder.join("slow-link-echo.svg"), echo)?;
+    let slow = results.arms(Cell::Echo(Load::NONE, Some(SLOW)));
+    if !slow.is_empty() {
+        let echo = bars(
+            "Key and echo over 25 ms and 12 Mbit/s each way, p99 in milliseconds",
+            &["idle", "1 bulk down", "bulk both ways"],
+            &slow,
+            |arm, series| results.figure(Cell::Echo(loads[series], Some(SLOW)), arm, Figure::EchoP99),
+        );
+        fs::write(folder.join("slow-link-echo.svg"), echo)?;
+    }
     Ok(())
 }
 

@@ -39,7 +39,8 @@ pub const MAX_SENT_MESSAGE_BYTES: usize = 64 * 1024;
 /// The largest message or frame we take, in bytes. A larger one ends the connection before it is waited for.
 pub const MAX_RECEIVED_MESSAGE_BYTES: usize = 128 * 1024;
 
-const READ_BUFFER_BYTES: usize = 8 * 1024;
+/// Held by every connection, idle ones too. A larger message is read in pieces of this size.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 
 /// One message of ours and the pongs that pile up behind it while the peer does not read.
 const MAX_WRITE_BUFFER_BYTES: usize = 256 * 1024;

@@ -2,44 +2,14 @@
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
-use std::{convert::Infallible, hint::black_box};
+use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use getrandom::{SysRng, rand_core::UnwrapErr};
 use russh::keys::ssh_key;
-use towline_ssh_bridge::keys::{
-    Curve, Format, KnownHosts, Limits, NewKey, PrivateKey, PublicKey, TryCryptoRng, TryRng, Verdict,
-};
+use towline_ssh_bridge::keys::{Curve, Format, KnownHosts, Limits, NewKey, PrivateKey, PublicKey, Verdict};
 
 const LINES: usize = 100_000;
-
-/// The same keys in each run.
-struct Counter(u64);
-
-impl TryRng for Counter {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.try_next_u64().map(|number| (number >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.0;
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Ok(number ^ (number >> 31))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in out.chunks_mut(8) {
-            chunk.copy_from_slice(&self.try_next_u64()?.to_le_bytes()[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Counter {}
 
 fn read(criterion: &mut Criterion) {
     let limits = Limits::default();
@@ -48,8 +18,8 @@ fn read(criterion: &mut Criterion) {
         ("ECDSA P-256", NewKey::Ecdsa(Curve::P256)),
         ("RSA 2048", NewKey::Rsa { bits: 2048 }),
     ] {
-        let key = PrivateKey::generate(kind, "me@here", &mut Counter(7)).expect("it can be made");
-        let file = key.encode(Format::OpensshKeyV1, None, &mut Counter(8)).expect("it can be written");
+        let key = PrivateKey::generate(kind, "me@here", &mut UnwrapErr(SysRng)).expect("it can be made");
+        let file = key.encode(Format::OpensshKeyV1, None, &mut UnwrapErr(SysRng)).expect("it can be written");
         let line = key.public_key().encode(Format::OneLine).expect("it can be written");
         let mut group = criterion.benchmark_group(format!("keys/read {name}"));
         group.bench_function("private, towline", |bencher| {
@@ -75,7 +45,7 @@ fn scan(text: &[u8], name: &[u8]) -> usize {
 }
 
 fn known_hosts(criterion: &mut Criterion) {
-    let key = PrivateKey::generate(NewKey::Ed25519, "", &mut Counter(7)).expect("it can be made");
+    let key = PrivateKey::generate(NewKey::Ed25519, "", &mut UnwrapErr(SysRng)).expect("it can be made");
     let key = key.public_key();
     let file = |salted: bool| {
         let mut hosts = KnownHosts::default();

@@ -65,6 +65,8 @@ pub struct Agent {
     pub carrier: CarrierChoice,
 }
 
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
 /// What came of one attempt to be connected.
 enum Outcome {
     /// No session came about.
@@ -141,28 +143,15 @@ impl Agent {
         }
     }
 
-    /// Proves who this is and opens the tunnel's carrier.
+    /// Opens the tunnel's carrier.
     async fn connect(&self, memory: &mut Memory) -> Result<Carrier<BoxTransport>, Outcome> {
-        let Identity { device_id, cloud, trust, key, .. } = &self.identity;
-        let failed = |phase| move |problem| Outcome::Failed { phase, problem };
+        let Identity { cloud, trust, .. } = &self.identity;
         cloud.check_encryption().map_err(failed("checking the cloud's address"))?;
 
-        let challenge = enrol::challenge(cloud, trust, &self.way_out).await;
-        let Challenge { nonce, quic_port } = challenge.map_err(failed("asking the cloud for a challenge"))?;
-        let signature = key.sign(format!("towline device v1\n{}\n{device_id}\n{nonce}", cloud.authority()).as_bytes());
-
-        let proof = HeaderValue::try_from(format!("Towline-Device v1 {device_id} {nonce} {signature}"));
-        let mut proof = proof.map_err(|_| {
-            let problem = Problem::new(ErrorCode::ProtocolMismatch, "the challenge is not a header's text");
-            failed("opening the tunnel")(problem)
-        })?;
-        proof.set_sensitive(true);
-        let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
-        let headers = [(header::AUTHORIZATION, proof), (AGENT_HEADER, version)];
-        let headers: Vec<_> = headers.into_iter().chain(binding(trust)).collect();
-
-        let quic = match quic_port.and_then(|port| self.quic(port, memory)) {
-            Some(endpoint) => match self.over_quic(&endpoint, headers.clone()).await {
+        let (mut headers, quic_port) = self.proof().await?;
+        let mut quic_problem = None;
+        if let Some(endpoint) = quic_port.and_then(|port| self.quic(port, memory)) {
+            match self.over_quic(&endpoint, headers).await {
                 Ok(carrier) => {
                     memory.quic_worked();
                     return Ok(carrier);
@@ -171,14 +160,15 @@ impl Agent {
                 Err(error @ towline_transport::Error::HttpStatus { .. }) => {
                     return Err(failed("opening the tunnel over QUIC")(dial_problem(cloud, &error)));
                 }
-                Err(error) => Some(dial_problem(cloud, &error)),
-            },
-            None => None,
-        };
+                Err(error) => quic_problem = Some(dial_problem(cloud, &error)),
+            }
+            // A proof is good once, and that one may have arrived.
+            (headers, _) = self.proof().await?;
+        }
         if self.carrier == CarrierChoice::Quic {
             let not_offered =
                 || Problem::new(ErrorCode::CloudUnreachable, "the cloud offers no QUIC, or a proxy is on the way");
-            return Err(failed("opening the tunnel over QUIC")(quic.unwrap_or_else(not_offered)));
+            return Err(failed("opening the tunnel over QUIC")(quic_problem.unwrap_or_else(not_offered)));
         }
 
         let mut options = self.way_out.options(trust, HTTP);
@@ -186,12 +176,30 @@ impl Agent {
         options.subprotocol = Some(SUBPROTOCOL_TUNNEL.into());
         let dialled = async { dial(&cloud.websocket(TUNNEL_PATH)?, &options).await };
         let carrier = dialled.await.map_err(|error| failed("opening the tunnel")(dial_problem(cloud, &error)))?;
-        if let Some(problem) = quic {
+        if let Some(problem) = quic_problem {
             memory.quic_failed(SystemTime::now());
-            let again = format_args!("{:?}", memory.pause()).to_string();
-            tracing::info!(again, "QUIC does not get through, WebSocket does: {}", single_line(&problem.to_string()));
+            let hours = memory.pause().as_secs() / 3600;
+            let problem = single_line(&problem.to_string());
+            tracing::info!(again_after_hours = hours, "QUIC does not get through, WebSocket does: {problem}");
         }
         Ok(carrier)
+    }
+
+    /// The headers that prove who this is, and where the cloud takes QUIC.
+    async fn proof(&self) -> Result<(Headers, Option<u16>), Outcome> {
+        let Identity { device_id, cloud, trust, key, .. } = &self.identity;
+        let challenge = enrol::challenge(cloud, trust, &self.way_out).await;
+        let Challenge { nonce, quic_port } = challenge.map_err(failed("asking the cloud for a challenge"))?;
+        let signature = key.sign(format!("towline device v1\n{}\n{device_id}\n{nonce}", cloud.authority()).as_bytes());
+        let proof = HeaderValue::try_from(format!("Towline-Device v1 {device_id} {nonce} {signature}"));
+        let mut proof = proof.map_err(|_| {
+            let problem = Problem::new(ErrorCode::ProtocolMismatch, "the challenge is not a header's text");
+            failed("opening the tunnel")(problem)
+        })?;
+        proof.set_sensitive(true);
+        let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+        let headers = [(header::AUTHORIZATION, proof), (AGENT_HEADER, version)];
+        Ok((headers.into_iter().chain(binding(trust)).collect(), quic_port))
     }
 
     /// Where to try QUIC, if it is to be tried.
@@ -210,7 +218,7 @@ impl Agent {
     async fn over_quic(
         &self,
         to: &Endpoint,
-        headers: Vec<(HeaderName, HeaderValue)>,
+        headers: Headers,
     ) -> Result<Carrier<BoxTransport>, towline_transport::Error> {
         let mut options = self.way_out.options(&self.identity.trust, SUBPROTOCOL_TUNNEL);
         options.timeouts.quic = QUIC_LIMIT;
@@ -297,6 +305,10 @@ impl Agent {
             }
         }
     }
+}
+
+fn failed(phase: &'static str) -> impl FnOnce(Problem) -> Outcome {
+    move |problem| Outcome::Failed { phase, problem }
 }
 
 fn is_quic(carrier: &Carrier<BoxTransport>) -> bool {

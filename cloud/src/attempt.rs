@@ -53,6 +53,8 @@ pub(crate) struct Attempt {
 
 /// A target that the device has connected.
 pub(crate) struct Reached {
+    /// The session that the channel is in.
+    pub(crate) agent: Mux,
     pub(crate) channel: Channel,
     /// The address that the agent connected, as it says.
     pub(crate) peer_address: String,
@@ -247,7 +249,7 @@ pub(crate) async fn reach(app: &App, device: &StoredDevice, agent: &Mux, open: O
     let mut channel = agent.open(open).map_err(|ended| refused(device, &ended))?;
     tokio::select! {
         accepted = tokio::time::timeout(CONNECT_TIMEOUT, channel.accepted()) => match accepted {
-            Ok(Ok(fields)) => Ok(Reached { channel, peer_address: peer_address(&fields) }),
+            Ok(Ok(fields)) => Ok(Reached { agent: agent.clone(), channel, peer_address: peer_address(&fields) }),
             Ok(Err(ended)) => Err(refused(device, &ended)),
             Err(_) => {
                 channel.reset(Code::DEADLINE, "the device took too long to connect");

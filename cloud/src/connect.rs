@@ -1,6 +1,6 @@
 //! A page's connection to an endpoint: from its ticket to its end, whatever protocol it is.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use hyper::upgrade::OnUpgrade;
 use towline_cloud_api::{
@@ -9,7 +9,7 @@ use towline_cloud_api::{
 };
 use towline_tunnel_proto::{
     Code, Urgency,
-    driver::{By, Ended},
+    driver::{By, Ended, Mux},
 };
 
 use crate::{
@@ -26,6 +26,9 @@ use crate::{
 
 /// How long a ticket is good for.
 pub(crate) const TICKET_LIFE: Duration = Duration::from_secs(30);
+
+/// A device that is back sooner was not away.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// What a ticket stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +100,14 @@ impl Progress<'_> {
     }
 }
 
+/// A connection that stands.
+struct Connected {
+    side: Side,
+    started: Started,
+    settings: Settings,
+    agent: Mux,
+}
+
 /// What is joined to the page.
 enum Side {
     Screen(Box<Screen>),
@@ -104,7 +115,7 @@ enum Side {
 }
 
 async fn run(attempt: &Attempt, pass: &Pass, mut viewer: Viewer) {
-    let (side, started, settings) = match connect(attempt, pass, &mut viewer).await {
+    let Connected { side, started, settings, agent } = match connect(attempt, pass, &mut viewer).await {
         Ok(connected) => connected,
         Err(failure) => {
             let problem = attempt.failed(failure).await;
@@ -121,6 +132,7 @@ async fn run(attempt: &Attempt, pass: &Pass, mut viewer: Viewer) {
                 over = screen.run(&mut viewer, &started, &counters) => over,
                 cut = started.place.cut() => cut_off(cut),
                 limit = limited(&mut limits, &activity, &sender) => limit_reached(limit),
+                never = watch(&agent, &sender) => match never {},
             };
             // The sender is one of those that the page waits for.
             drop(sender);
@@ -128,7 +140,7 @@ async fn run(attempt: &Attempt, pass: &Pass, mut viewer: Viewer) {
             tokio::join!(record, last_word);
         }
         Side::Terminal(terminal) => {
-            let session = Session { app, started: &started, counters: &counters, limits };
+            let session = Session { app, started: &started, counters: &counters, agent: &agent, limits };
             let (over, viewer) = session.run(terminal, viewer, &attempt.caller.token_hash).await;
             let record = started.end(over.end, over.detail, &counters);
             let last_word = async {
@@ -138,6 +150,32 @@ async fn run(attempt: &Attempt, pass: &Pass, mut viewer: Viewer) {
             };
             tokio::join!(record, last_word);
         }
+    }
+}
+
+/// Tells a screen's page when its device is lost and when it is back.
+async fn watch(agent: &Mux, page: &Sender) -> Infallible {
+    let mut connected = true;
+    loop {
+        connected = device_changed(agent, connected).await;
+        let _ = page.text(&ToViewer::Device { connected }).await;
+    }
+}
+
+/// Waits until the device is lost for longer than a moment, or is back, and says whether it is there. Once the session with it
+/// has ended, which its channels hear by themselves, never.
+pub(crate) async fn device_changed(agent: &Mux, connected: bool) -> bool {
+    while connected {
+        agent.lost().await;
+        match tokio::time::timeout(MOMENT, agent.is_back()).await {
+            Err(_) => return false,
+            Ok(true) => {}
+            Ok(false) => break,
+        }
+    }
+    match agent.is_back().await {
+        true => true,
+        false => std::future::pending().await,
     }
 }
 
@@ -152,7 +190,7 @@ async fn limited(limits: &mut Limits, activity: &Activity, page: &Sender) -> Ses
 }
 
 /// Does everything up to the recorded start of the session.
-async fn connect(attempt: &Attempt, pass: &Pass, viewer: &mut Viewer) -> Result<(Side, Started, Settings), Failure> {
+async fn connect(attempt: &Attempt, pass: &Pass, viewer: &mut Viewer) -> Result<Connected, Failure> {
     let (app, tenant) = (&attempt.caller.app, attempt.caller.tenant());
     let stored = attempt.endpoint()?;
     let protocol = stored.endpoint.protocol;
@@ -168,7 +206,7 @@ async fn connect(attempt: &Attempt, pass: &Pass, viewer: &mut Viewer) -> Result<
     let size = if is_terminal { Some(terminal::hello(viewer).await?.0) } else { None };
     progress.tell(viewer, Phase::Opening, None).await;
     let reached = attempt.reach(Urgency::INTERACTIVE, viewer.gone()).await?;
-    let peer_address = reached.peer_address.clone();
+    let (peer_address, agent) = (reached.peer_address.clone(), reached.agent.clone());
     progress.tell(viewer, Phase::Handshake, None).await;
     let gone = viewer.gone();
     let stop = app.stop.clone();
@@ -191,7 +229,7 @@ async fn connect(attempt: &Attempt, pass: &Pass, viewer: &mut Viewer) -> Result<
     };
     let started = attempt.start(&peer_address, view_only).await?;
     progress.tell(viewer, Phase::Connected, Some(&started.session_id)).await;
-    Ok((side, started, settings))
+    Ok(Connected { side, started, settings, agent })
 }
 
 /// A limit of time was reached.

@@ -1,11 +1,4 @@
-//! A person's terminal on a Telnet target, without I/O: keys go in, what is to be shown comes out, and Telnet is spoken on the
-//! other side. The cloud runs it for a page, the CLI for the terminal it was started in.
-//!
-//! ```text
-//!   keys, size ──► press, resize ──► Keyboard ──► character set ──► Connection ──► poll_transmit
-//!   person                                                                                        target
-//!   screen ◄────── poll_screen ◄──────────────── character set ◄── Connection ◄── handle_input
-//! ```
+//! Telnet as a person has it: see [`Console`].
 
 mod charset;
 
@@ -23,7 +16,14 @@ use towline_telnet::{
 use self::charset::Charset;
 pub use self::charset::is_charset;
 
-/// See the [module's documentation](self).
+/// A person's terminal on a Telnet target, without I/O: keys go in, what is to be shown comes out, and Telnet is spoken on the
+/// other side. The cloud runs it for a page, the CLI for the terminal it was started in.
+///
+/// ```text
+///   keys, size ──► press, resize ──► Keyboard ──► character set ──► Connection ──► poll_transmit
+///   person                                                                                        target
+///   screen ◄────── poll_screen ◄──────────────── character set ◄── Connection ◄── handle_input
+/// ```
 pub struct Console {
     connection: Connection,
     keyboard: Keyboard,

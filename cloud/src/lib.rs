@@ -1,7 +1,8 @@
 //! Towline's server: who may reach which device, the way there, and the record of it.
 //!
 //! [`Cloud::start`] opens the data folder, listens, and serves until [`Running::shutdown`]. The REST API is described
-//! by `towline-cloud-api`, the tunnel by `towline-tunnel-proto`.
+//! by `towline-cloud-api`, the tunnel by `towline-tunnel-proto`. What the command line does in the same way is shared with
+//! it: [`Console`], a person's end of Telnet, and [`inspected`], what a key file is.
 //!
 //! ```
 //! # #[tokio::main]

@@ -177,7 +177,7 @@ async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Op
     }
 }
 
-/// What proofs on this connection can be bound to.
+/// What is the same at both ends of a TLS connection and nowhere else; with TLS 1.3, where that is so without conditions.
 fn exporter(connection: &rustls::ServerConnection) -> Option<[u8; 32]> {
     let exported = connection.export_keying_material([0; 32], CHANNEL_BINDING_LABEL, None);
     exported.ok().filter(|_| connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
@@ -211,9 +211,9 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
     let asked = Arc::new(Notify::new());
     let lost = place.lost();
     let place = Arc::new(Mutex::new(Some(place)));
-    let (is_tls, exporter) = match &stream {
-        Stream::Encrypted(_, exporter) => (true, *exporter),
-        Stream::Plain(_) => (false, None),
+    let (exporter, is_tls) = match &stream {
+        Stream::Plain(_) => (None, false),
+        Stream::Encrypted(_, exporter) => (*exporter, true),
     };
     let is_from_proxy = service.is_trusted(peer.ip());
     let on_request = {
@@ -267,7 +267,7 @@ async fn serve_http(service: &Service, stream: Stream, peer: SocketAddr, place: 
 /// Either kind of connection.
 enum Stream {
     Plain(TcpStream),
-    /// TLS over TCP, or QUIC's stream, and its exporter.
+    /// TLS over TCP, or QUIC's stream; and the exporter of RFC 9266.
     Encrypted(BoxTransport, Option<[u8; 32]>),
 }
 

@@ -125,7 +125,7 @@ async fn begin(caller: &Arc<Caller>, target: &str) -> Result<Attempt, Failure> {
 
 /// Joins the two channels until one of them, or somebody, ends it.
 async fn run(app: &App, reached: Reached, started: Started, incoming: Incoming) {
-    let Reached { channel, peer_address } = reached;
+    let Reached { channel, peer_address, .. } = reached;
     let fields =
         Fields::new().with(FieldKey::SESSION_ID, started.session_id.clone()).with(FieldKey::PEER_ADDRESS, peer_address);
     let operator = incoming.accept(fields);

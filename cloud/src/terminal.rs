@@ -27,9 +27,9 @@ use tokio::{
 };
 use towline_cloud_api::{
     Answer, Endpoint, ErrorCode, FromTerminal, HostKey, Permission, Problem, Protocol, Question, SessionEnd, Settings,
-    TERMINAL_KEPT_SECONDS, TERMINAL_WINDOW_BYTES, TerminalCommand, ToTerminal,
+    TERMINAL_KEPT_SECONDS, TERMINAL_WINDOW_BYTES, TerminalCommand, ToTerminal, ToViewer,
 };
-use towline_tunnel_proto::driver::Counters;
+use towline_tunnel_proto::driver::{Counters, Mux};
 
 use self::scrollback::Scrollback;
 pub(crate) use self::{
@@ -40,7 +40,7 @@ use crate::{
     api::Failure,
     app::App,
     attempt::{Attempt, Reached, Started},
-    connect::{End, countdown, cut_off, limit_reached},
+    connect::{End, countdown, cut_off, device_changed, limit_reached},
     limits::{Activity, Limits, Tick},
     sessions::Cut,
     vault::Secrets,
@@ -375,6 +375,8 @@ enum Event {
     Room,
     Passed,
     Tick(Tick),
+    /// Whether the device is there.
+    Device(bool),
     Returned(Return),
     Forgotten,
     Cut(Cut),
@@ -385,6 +387,7 @@ pub(crate) struct Session<'a> {
     pub(crate) app: &'a App,
     pub(crate) started: &'a Started,
     pub(crate) counters: &'a Counters,
+    pub(crate) agent: &'a Mux,
     pub(crate) limits: Limits,
 }
 
@@ -396,6 +399,7 @@ impl Session<'_> {
         let mut activity = viewer.activity();
         let mut page = Some(self.attach(viewer, 0, false).await);
         let mut left_at = None;
+        let mut has_device = true;
         let mut to_shell: Option<Heard> = None;
         loop {
             let drawn = page.as_ref().map_or_else(|| scrollback.drawn(), |page| page.acked);
@@ -410,6 +414,7 @@ impl Session<'_> {
                     Event::Passed
                 }
                 tick = self.limits.next(&activity) => Event::Tick(tick),
+                connected = device_changed(self.agent, has_device) => Event::Device(connected),
                 Some(back) = place.returns.recv() => Event::Returned(back),
                 () = until(left_at) => Event::Forgotten,
                 cut = self.started.place.cut() => Event::Cut(cut),
@@ -450,6 +455,10 @@ impl Session<'_> {
                 Event::Tick(Tick::Reached(limit)) => return (limit_reached(limit), page.map(|page| page.viewer)),
                 Event::Cut(cut) => return (cut_off(cut), page.map(|page| page.viewer)),
                 Event::Tick(tick) => say(&page, &countdown(tick)).await,
+                Event::Device(connected) => {
+                    has_device = connected;
+                    say(&page, &ToViewer::Device { connected }).await;
+                }
                 Event::Returned(Return { viewer, size, received }) => {
                     if let Some(old) = page.take() {
                         let problem = Problem::new(ErrorCode::SessionEnded, "the terminal was opened in another tab");
@@ -458,6 +467,9 @@ impl Session<'_> {
                     activity = viewer.activity();
                     left_at = None;
                     page = Some(self.attach(viewer, scrollback.from(received), true).await);
+                    if !has_device {
+                        say(&page, &ToViewer::Device { connected: false }).await;
+                    }
                     to_shell = Some(Heard::Resize(size));
                 }
                 Event::Forgotten => {

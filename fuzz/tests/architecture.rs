@@ -122,7 +122,7 @@ fn the_tunnel_needs_no_socket_clock_log_or_runtime() {
         .filter(|dependency| dependency["kind"].is_null() && !dependency["optional"].as_bool().unwrap())
         .map(|dependency| dependency["name"].as_str().unwrap())
         .collect();
-    assert_eq!(required, ["bytes", "thiserror"]);
+    assert_eq!(required, ["bytes", "hmac", "sha2", "thiserror", "zeroize"]);
 }
 
 #[test]

@@ -212,8 +212,7 @@ impl Connection {
                     // Data is the end of what a token used: a doubled byte stands before it.
                     let length = data.len();
                     self.chunk.advance(used.saturating_sub(length));
-                    self.receiver.hold_data(&mut self.chunk, length, self.chunk_bytes);
-                    match self.receiver.next_data() {
+                    match self.receiver.data(&mut self.chunk, length, self.chunk_bytes) {
                         Some(data) => return Ok(Some(Event::Data(data))),
                         None => continue,
                     }

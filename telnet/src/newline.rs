@@ -57,6 +57,22 @@ impl Folder {
         Self { mode, after_cr: false, held_cr: false }
     }
 
+    /// Whether `data` comes out in one piece as it is; then it counts as taken.
+    #[inline]
+    pub(crate) fn passes(&mut self, data: &[u8], is_binary: bool) -> bool {
+        let passes = match self.mode {
+            _ if self.held_cr => false,
+            _ if is_binary => true,
+            Incoming::Raw => true,
+            Incoming::Screen => !(self.after_cr && data.first() == Some(&NUL)) && nul_after_cr(data).is_none(),
+            Incoming::Keys | Incoming::Lines => !self.after_cr && memchr(CR, data).is_none(),
+        };
+        if passes {
+            self.after_cr = !is_binary && self.mode != Incoming::Raw && data.last() == Some(&CR);
+        }
+        passes
+    }
+
     /// Takes the next piece off the front of `data` that is one slice of it, and drops what is between; `None`
     /// when `data` is used up.
     pub(crate) fn take(&mut self, data: &mut Bytes, is_binary: bool) -> Option<Bytes> {

@@ -154,6 +154,10 @@ impl Parser {
                     *input = rest;
                     Some(Token::Subnegotiation { option: OptionCode(option), payload })
                 }
+                Some((_, [IAC, ..])) if let Some(rest) = self.undouble(body) => {
+                    *input = rest;
+                    Some(Token::Subnegotiation { option: OptionCode(option), payload: &self.payload })
+                }
                 _ => self.step(input),
             },
             [IAC, IAC, ref rest @ ..] => {
@@ -169,6 +173,27 @@ impl Parser {
             [IAC, ..] => self.step(input),
             [] => None,
             _ => Some(data(input, find_iac(input))),
+        }
+    }
+
+    /// Keeps the payload that is in front of IAC SE, if that is here and nothing is wrong with it; what follows it.
+    fn undouble<'i>(&mut self, body: &'i [u8]) -> Option<&'i [u8]> {
+        self.clear_payload();
+        let mut rest = body;
+        loop {
+            let (part, after) = until_iac(rest)?;
+            if self.payload.len() + part.len() > self.max_payload {
+                return None;
+            }
+            self.payload.extend_from_slice(part);
+            match after {
+                [SE, after @ ..] => return Some(after),
+                [IAC, after @ ..] if self.payload.len() < self.max_payload => {
+                    self.payload.push(IAC);
+                    rest = after;
+                }
+                _ => return None,
+            }
         }
     }
 
@@ -285,6 +310,10 @@ impl Parser {
     fn begin(&mut self, option: OptionCode) {
         self.state = State::Payload(option);
         self.usable = Use::Kept;
+        self.clear_payload();
+    }
+
+    fn clear_payload(&mut self) {
         self.payload.clear();
         if self.payload.capacity() > KEPT_BYTES {
             self.payload = Vec::new();

@@ -106,8 +106,8 @@ impl std::fmt::Debug for Options {
 /// # Errors
 ///
 /// The phase that failed: [`Error::Resolve`], [`Error::Connect`], [`Error::TimedOut`], [`Error::Tls`],
-/// [`Error::PinMismatch`], `Error::Quic`, `Error::Proxy`, [`Error::HttpStatus`], [`Error::WebSocket`]; [`Error::Unsupported`] when this build leaves
-/// the scheme out.
+/// [`Error::PinMismatch`], `Error::Quic`, `Error::Proxy`, [`Error::HttpStatus`], [`Error::WebSocket`];
+/// [`Error::Unsupported`] when this build leaves the scheme out.
 ///
 /// # Cancel safety
 ///

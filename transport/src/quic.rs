@@ -19,7 +19,7 @@ use std::{
 
 use quinn::{
     ConnectError, Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, RecvStream, SendStream,
-    TokioRuntime, TransportConfig, TransportErrorCode, VarInt,
+    TokioRuntime, TransportConfig, VarInt,
     crypto::rustls::{HandshakeData, NoInitialCipherSuite, QuicClientConfig, QuicServerConfig},
 };
 use rustls::{ClientConfig, ServerConfig, pki_types::CertificateDer};
@@ -74,7 +74,7 @@ pub async fn connect(
 ) -> Result<Carrier<QuicStream>, Error> {
     check_alpn(&config.alpn_protocols)?;
     let mut client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(config).map_err(no_cipher)?));
-    let mut transport = transport(0)?;
+    let mut transport = transport(0);
     transport.keep_alive_interval(Some(KEEP_ALIVE));
     client.transport_config(Arc::new(transport));
     let addresses = resolve(host, port, resolve_limit).await?;
@@ -108,7 +108,7 @@ fn endpoint(address: SocketAddr, server: Option<quinn::ServerConfig>) -> io::Res
 }
 
 /// Small and stated buffers; `streams` is what the peer may open.
-fn transport(streams: u32) -> Result<TransportConfig, Error> {
+fn transport(streams: u32) -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(streams.into())
@@ -118,7 +118,7 @@ fn transport(streams: u32) -> Result<TransportConfig, Error> {
         .send_window(SEND_WINDOW_BYTES)
         .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_LIMIT_MILLIS))))
         .datagram_receive_buffer_size(None);
-    Ok(transport)
+    transport
 }
 
 /// A connection without an application protocol is not one (RFC 9001 §8.1).
@@ -142,7 +142,7 @@ fn connection_error(error: ConnectionError) -> Error {
         _ => None,
     };
     match code {
-        Some(code) if CRYPTO.contains(&TransportErrorCode::into(code)) => Error::Tls { source: error.into() },
+        Some(code) if CRYPTO.contains(&u64::from(code)) => Error::Tls { source: error.into() },
         _ => Error::Quic { source: error.into() },
     }
 }
@@ -292,7 +292,7 @@ impl QuicListener {
         let crypto = QuicServerConfig::try_from(config).map_err(no_cipher)?;
         let mut server = quinn::ServerConfig::with_crypto(Arc::new(crypto));
         server
-            .transport_config(Arc::new(transport(1)?))
+            .transport_config(Arc::new(transport(1)))
             .max_incoming(MAX_WAITING_CONNECTIONS)
             .incoming_buffer_size(WAITING_BYTES)
             .incoming_buffer_size_total(WAITING_BYTES.saturating_mul(64));

@@ -8,7 +8,10 @@ use std::{net::UdpSocket, sync::Arc, time::Duration};
 use identity::Identity;
 use quinn::crypto::rustls::QuicClientConfig;
 use rustls::{ClientConfig, ServerConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+};
 use towline_transport::{
     Carrier, Dialer, Error, Incoming, Listener, Phase,
     quic::{QuicDialer, QuicListener, QuicStream, STREAM_VERSION},
@@ -84,6 +87,49 @@ async fn what_was_written_arrives_although_its_writer_dropped_the_stream_at_once
         let mut all = Vec::new();
         far.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, [7; 100_000]);
+    }
+}
+
+/// A NAT in front of `server`, and the port to dial: it forgets and gives the dialer another port each time it is told to.
+async fn nat(server: u16) -> (u16, mpsc::Sender<()>) {
+    let bind = || tokio::net::UdpSocket::bind("127.0.0.1:0");
+    let inside = bind().await.unwrap();
+    let port = inside.local_addr().unwrap().port();
+    let (forget, mut forgotten) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut outside = bind().await.unwrap();
+        let mut dialer = None;
+        let (mut out, mut back) = ([0; 2048], [0; 2048]);
+        loop {
+            tokio::select! {
+                Ok((length, from)) = inside.recv_from(&mut out) => {
+                    dialer = Some(from);
+                    outside.send_to(&out[..length], ("127.0.0.1", server)).await.unwrap();
+                }
+                Ok((length, _)) = outside.recv_from(&mut back) => {
+                    inside.send_to(&back[..length], dialer.unwrap()).await.unwrap();
+                }
+                Some(()) = forgotten.recv() => outside = bind().await.unwrap(),
+                else => return,
+            }
+        }
+    });
+    (port, forget)
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_change_of_the_dialers_address() {
+    let identity = Identity::new();
+    let (listener, port) = listen(server(&identity, &[ALPN]));
+    let (port, forget) = nat(port).await;
+    let dialer = dialer(port, client(&identity, &[ALPN]));
+    let (mut near, mut far) = tokio::try_join!(dialer.dial(), accepted(listener)).unwrap();
+    for round in 0..3 {
+        near.write_all(&[round]).await.unwrap();
+        assert_eq!(far.read_u8().await.unwrap(), round);
+        far.write_all(&[round]).await.unwrap();
+        assert_eq!(near.read_u8().await.unwrap(), round);
+        forget.send(()).await.unwrap();
     }
 }
 

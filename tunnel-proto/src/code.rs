@@ -96,6 +96,8 @@ codes! {
     DEVICE_DISABLED = 0x37;
     /// The cloud cannot write its records.
     STORAGE_FAILED = 0x38;
+    /// The protocol is not allowed.
+    PROTOCOL_FORBIDDEN = 0x39;
 }
 
 impl core::fmt::Display for Code {

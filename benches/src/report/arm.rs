@@ -59,6 +59,8 @@ pub(crate) enum Name {
     Ssh,
     /// The tunnel over TCP.
     Tunnel,
+    /// The same without resumption: nothing is kept for a replay, and nothing is held back.
+    TunnelUnresumed,
     /// The tunnel over WebSocket and TLS.
     TunnelWss,
 }
@@ -70,7 +72,7 @@ impl Name {
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::Tunnel | Self::TunnelWss)
+        matches!(self, Self::Tunnel | Self::TunnelUnresumed | Self::TunnelWss)
     }
 }
 
@@ -86,6 +88,7 @@ impl fmt::Display for Name {
             Self::Quic => "quinn",
             Self::Ssh => "russh",
             Self::Tunnel => "Towline, TCP",
+            Self::TunnelUnresumed => "Towline, TCP, no resumption",
             Self::TunnelWss => "Towline, WebSocket + TLS",
         })
     }
@@ -128,7 +131,11 @@ macro_rules! with_arm {
                 $run
             }
             $crate::arm::Name::Tunnel => {
-                type $arm = $crate::arm::Tunnel;
+                type $arm = $crate::arm::Tunnel<true>;
+                $run
+            }
+            $crate::arm::Name::TunnelUnresumed => {
+                type $arm = $crate::arm::Tunnel<false>;
                 $run
             }
             $crate::arm::Name::TunnelWss => {

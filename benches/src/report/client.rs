@@ -14,8 +14,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::AsyncReadExt as _,
+    sync::Semaphore,
     task::JoinSet,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::{
@@ -26,8 +27,8 @@ use crate::{
 
 /// What one keystroke and its echo are, in bytes.
 const ECHO_BYTES: usize = 64;
-/// How long after the end of a measurement the last key may still be under way.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long is waited for what does not come: the first byte, or the last key's echo.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Channels that are opened at once where opens are counted.
 const OPENS_AT_ONCE: usize = 64;
 /// Sessions and channels that are there before the others are weighed.
@@ -113,7 +114,8 @@ async fn ask<A: Arm>(
     Ok((reader, writer))
 }
 
-async fn first(reader: &mut impl Reader) -> Result<Bytes> {
+/// The next bytes of a channel that has not come to its end.
+async fn next(reader: &mut impl Reader) -> Result<Bytes> {
     reader.receive().await?.context("a channel ended early")
 }
 
@@ -128,30 +130,44 @@ async fn bulk<A: Arm>(
 ) -> Result<()> {
     let session = A::dial(to).await?;
     let received = Arc::new(AtomicU64::new(0));
-    let mut channels = JoinSet::<Result<()>>::new();
+    // All are opened before any is read, so that the first ones do not stand in the way of the last.
+    let (mut downs, mut ups) = (Vec::new(), Vec::new());
     for _ in 0..down {
-        let (mut reader, writer) = ask::<A>(&session, Purpose::Bulk, DOWN).await?;
-        first(&mut reader).await?;
-        let received = received.clone();
+        downs.push(ask::<A>(&session, Purpose::Bulk, DOWN).await?);
+    }
+    for _ in 0..up {
+        ups.push(ask::<A>(&session, Purpose::Bulk, UP).await?);
+    }
+    let started = Arc::new(Semaphore::new(0));
+    let mut channels = JoinSet::<Result<()>>::new();
+    for (mut reader, writer) in downs {
+        let (received, started) = (received.clone(), started.clone());
         channels.spawn(async move {
             // Held: an end of this direction could end the other.
             let _writer = writer;
-            while let Some(data) = reader.receive().await? {
-                received.fetch_add(data.len() as u64, Ordering::Relaxed);
+            next(&mut reader).await?;
+            started.add_permits(1);
+            loop {
+                received.fetch_add(next(&mut reader).await?.len() as u64, Ordering::Relaxed);
             }
-            anyhow::bail!("a channel down ended early")
         });
     }
-    for _ in 0..up {
-        let (mut reader, mut writer) = ask::<A>(&session, Purpose::Bulk, UP).await?;
-        first(&mut reader).await?;
+    for (mut reader, mut writer) in ups {
+        let started = started.clone();
         channels.spawn(async move {
-            let _reader = reader;
+            next(&mut reader).await?;
+            started.add_permits(1);
             let chunk = Bytes::from(vec![7; CHUNK_BYTES]);
             loop {
                 writer.send(chunk.clone()).await?;
             }
         });
+    }
+    let all = started.acquire_many(u32::try_from(down + up)?);
+    tokio::select! {
+        // Where some never start, what the others do is the figure.
+        _ = timeout(PATIENCE, all) => {}
+        Some(ended) = channels.join_next() => ended??,
     }
     sleep(warm_up).await;
     say(&"ready")?;
@@ -163,8 +179,14 @@ async fn bulk<A: Arm>(
         anyhow::Ok((Instant::now(), received.load(Ordering::Relaxed), sent, relay, agent))
     };
     let before = look().await?;
-    sleep(time).await;
-    let after = look().await?;
+    let after = loop {
+        sleep(time).await;
+        let now = look().await?;
+        let is_moving = (down == 0 || now.1 > before.1) && (up == 0 || now.2 > before.2);
+        if is_moving || now.0 > before.0 + PATIENCE {
+            break now;
+        }
+    };
     if let Some(ended) = channels.try_join_next() {
         ended??;
     }
@@ -187,7 +209,7 @@ async fn echo<A: Arm>(to: SocketAddr, think: Duration, time: Duration, mut paren
         writer.send(key.clone()).await?;
         let mut left = ECHO_BYTES;
         while left > 0 {
-            left = left.checked_sub(first(&mut reader).await?.len()).context("more came back than was sent")?;
+            left = left.checked_sub(next(&mut reader).await?.len()).context("more came back than was sent")?;
         }
         anyhow::Ok(u64::try_from(pressed.elapsed().as_micros())?)
     };
@@ -227,7 +249,7 @@ async fn opens<A: Arm>(to: SocketAddr, time: Duration, mut parent: Parent) -> Re
             loop {
                 let (mut reader, mut writer) = A::open(&session, Purpose::Interactive).await?.split();
                 writer.send(Bytes::from_static(&[ECHO, b'k'])).await?;
-                first(&mut reader).await?;
+                next(&mut reader).await?;
                 writer.finish().await?;
                 ensure!(reader.receive().await?.is_none(), "more came back than was sent");
                 count.fetch_add(1, Ordering::Relaxed);
@@ -238,8 +260,13 @@ async fn opens<A: Arm>(to: SocketAddr, time: Duration, mut parent: Parent) -> Re
     say(&"ready")?;
     parent.word().await;
     let (began, before) = (Instant::now(), count.load(Ordering::Relaxed));
-    sleep(time).await;
-    let (seconds, after) = (began.elapsed().as_secs_f64(), count.load(Ordering::Relaxed));
+    let (seconds, after) = loop {
+        sleep(time).await;
+        let after = count.load(Ordering::Relaxed);
+        if after > before || began.elapsed() > PATIENCE {
+            break (began.elapsed().as_secs_f64(), after);
+        }
+    };
     if let Some(ended) = openers.try_join_next() {
         ended??;
     }
@@ -277,7 +304,7 @@ async fn hold<A: Arm>(to: SocketAddr, sessions: usize, channels: usize, agent: u
             before = weigh().await?;
         }
         let (mut reader, writer) = ask::<A>(last, Purpose::Bulk, IDLE).await?;
-        first(&mut reader).await?;
+        next(&mut reader).await?;
         *place = Some((reader, writer));
     }
     let channel = one_more(before, weigh().await?, channels);

@@ -98,9 +98,14 @@ fn metrics_count_what_happens_on_a_port_of_their_own() {
     agent.kill();
     site.wait_online(&device, false);
     assert!(echoes(&mut connect(&tunnel)).is_err());
+    // What was open waits for the agent, and ends when another comes in its place.
     for line in
-        ["towline_agents_online 0", "towline_sessions_live 0", "towline_operations_total{outcome=\"device-offline\"} 1"]
+        ["towline_agents_online 0", "towline_sessions_live 1", "towline_operations_total{outcome=\"device-offline\"} 1"]
     {
+        eventually(line, || has(line));
+    }
+    let _agent = Process::spawn(&mut site.agent_command("pump-7", None));
+    for line in ["towline_agents_online 1", "towline_sessions_live 0"] {
         eventually(line, || has(line));
     }
     let text = metrics();

@@ -11,6 +11,7 @@ mod installation;
 mod keys;
 mod lifecycle;
 mod logins;
+mod over_ssh;
 mod people;
 mod records;
 mod revocation;

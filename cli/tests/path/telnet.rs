@@ -91,8 +91,8 @@ fn a_terminal_on_a_telnet_endpoint_has_its_size_its_keys_and_its_end() {
     pty.shows(b"xterm");
 
     // Ctrl+C reaches the target, and not this program.
-    pty.types(b"echo asl''eep; sleep 1000\r");
-    pty.shows(b"asleep");
+    pty.types(b"sh -c 'echo asl\"\"eep; exec sleep 1000'\r");
+    pty.shows(b"asleep\r\n");
     pty.types_until(b"\x03", b"\n");
     pty.types_until(b"echo awake-$((40+2))\r", b"awake-42");
     pty.types("echo é日本語\r".as_bytes());

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) const ADMIN_PASSWORD: &str = "correct horse battery";
 /// Only to end a test that hangs: everything waited for takes a second or two at most.
 const DEADLINE: Duration = Duration::from_secs(60);
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 18] = [
     "TOWLINE_HOST",
     "TOWLINE_PIN",
     "TOWLINE_USER",
@@ -26,6 +26,10 @@ const VARIABLES: [&str; 14] = [
     "TOWLINE_ENROL_TOKEN",
     "TOWLINE_ADMIN_PASSWORD",
     "TOWLINE_SSH_USER",
+    "TOWLINE_PROXY",
+    "TOWLINE_ROOTS",
+    "TOWLINE_CLIENT_CERT",
+    "TOWLINE_CLIENT_KEY",
     "STATE_DIRECTORY",
     "RUST_LOG",
     "SSH_AUTH_SOCK",

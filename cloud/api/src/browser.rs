@@ -105,6 +105,11 @@ pub enum ToViewer {
         /// The ping's number.
         id: u32,
     },
+    /// The device's own connection was lost, or is back. What is sent meanwhile waits for it.
+    Device {
+        /// Whether it is there.
+        connected: bool,
+    },
     /// The connection is about to end because a limit is near; without a limit, it is no longer.
     Countdown {
         /// Which.

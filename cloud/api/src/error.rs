@@ -147,7 +147,7 @@ errors! {
         "the target's host key is not known and was not accepted" "compare the fingerprint with the one on the target, then accept it or keep it with the endpoint";
     HostKeyChanged "host-key-changed" Target 502 0 38
         "the target's host key is not the one that is kept with the endpoint" "somebody may be in between: if the target was installed anew, replace the endpoint's host key";
-    ProtocolForbidden "protocol-forbidden" Cloud 403 0x34 8
+    ProtocolForbidden "protocol-forbidden" Cloud 403 0x39 8
         "this protocol is switched off here" "use SSH, or ask an administrator to allow it in the settings";
     SessionLimit "session-limit" Cloud 403 0 42
         "the session has reached a limit of time" "connect again; an administrator can change the limits in the settings";

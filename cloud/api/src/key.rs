@@ -18,6 +18,12 @@ pub struct InspectKeys {
     /// Keys of servers: lines of `known_hosts` or of `ssh_host_*_key.pub`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_keys: Option<String>,
+    /// The target that they are for: of a whole `known_hosts` only what is said about it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
 }
 
 /// What they are.

@@ -62,7 +62,8 @@ fn look(asked: &InspectKeys) -> Result<InspectedKeys, Failure> {
         found.private_key = Some(inspected(&file, opened.as_ref()));
     }
     if let Some(text) = &asked.host_keys {
-        let keys = host_keys(text).map_err(|detail| fault("host_keys", detail))?;
+        let (host, port) = (asked.host.as_deref().unwrap_or_default(), asked.port.unwrap_or_default());
+        let keys = host_keys(text, host, port).map_err(|detail| fault("host_keys", detail))?;
         let file = |key: &str| KeyFile::decode(key.as_bytes(), &key_limits());
         let files = keys.iter().map(|key| file(&key.key)).collect::<Result<Vec<_>, _>>();
         let files = files.map_err(|error| fault("host_keys", error.to_string()))?;

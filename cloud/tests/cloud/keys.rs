@@ -33,6 +33,13 @@ async fn a_pasted_key_is_told_for_what_it_is() {
     assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
     assert_eq!((&found[0]["fingerprint"], &found[0]["private"]), (&opened["fingerprint"], &false.into()), "{found}");
 
+    // Of the target itself, if it is in the list at all; and never what is revoked.
+    ssh_keygen(folder.path(), &["-t", "ed25519", "-N", "", "-f", "other"]);
+    let lines = format!("[pump-7]:2222 {line}[valve]:22,valve {0}@revoked * {0}", text("other.pub"));
+    let wish = json!({"host_keys": lines, "host": "PUMP-7", "port": 2222});
+    let own = inspect(wish).await.good().body["host_keys"].clone();
+    assert_eq!((own.as_array().unwrap().len(), &own[0]["algorithm"]), (1, &"ssh-rsa".into()), "{own}");
+
     for (wish, field) in [
         (json!({"private_key": "no key at all"}), "private_key"),
         (json!({"private_key": line}), "private_key"),

@@ -152,6 +152,13 @@ impl KnownHosts {
         found
     }
 
+    /// The keys that are known for a host, without those of authorities and those that are revoked.
+    pub fn keys(&self, host: &str, port: u16) -> Vec<PublicKey> {
+        let revoked = |key: &PublicKey| matches!(self.check(host, port, key), Verdict::Revoked { .. });
+        let own = self.about(host, port).filter(|entry| entry.marker == Marker::None);
+        own.filter_map(|entry| entry.key(&self.limits)).filter(|key| !revoked(key)).collect()
+    }
+
     /// Whether certificates of some authority are trusted for a host: then ask it for one.
     pub fn has_authority(&self, host: &str, port: u16) -> bool {
         self.about(host, port).any(|entry| entry.marker == Marker::CertAuthority && entry.key(&self.limits).is_some())

@@ -5,6 +5,7 @@ use towline_ssh_bridge::keys::{
 };
 
 use crate::{
+    refused::at_once,
     tools::{Folder, SMALL},
     writing::Counter,
 };
@@ -104,7 +105,10 @@ fn a_certificate_by_a_certificate_is_refused_however_deep() {
     for _ in 0..3500 {
         blob = nested(&blob);
     }
-    assert!(matches!(Certificate::from_blob(&blob, &Limits::default()), Err(Error::TooCostly { .. })));
+    assert!(matches!(at_once(|| Certificate::from_blob(&blob, &Limits::default())), Err(Error::TooCostly { .. })));
+    let mut limits = Limits::default();
+    limits.max_file_bytes = u32::try_from(blob.len()).unwrap();
+    assert!(at_once(|| Certificate::from_blob(&blob, &limits)).is_err());
 }
 
 #[test]

@@ -46,6 +46,9 @@ fn each_verdict_has_its_cause() {
     );
     let hosts = known(&text);
     assert_eq!(hosts.as_bytes(), text.as_bytes());
+    assert_eq!(hosts.keys("Pump", 22), [ed25519.clone()]);
+    assert_eq!(hosts.keys("valve", 22), [ecdsa.clone(), ed25519.clone()]);
+    assert_eq!((hosts.keys("gauge", 22), hosts.keys("nobody", 22)), (vec![], vec![]), "what is revoked is nobody's");
     let at = |line| Verdict::Known { line };
     let ecdsa_known = || Verdict::OtherAlgorithmKnown { algorithms: vec![Algorithm::Ecdsa(Curve::P256)] };
     for (host, port, key, expected) in [

@@ -1,6 +1,10 @@
 //! Files that lie, and files that cost: each is refused for what it is, before any work is done for it.
 
-use std::time::{Duration, Instant};
+use std::{
+    env, fs,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use towline_ssh_bridge::keys::{Encryption, Error, Format, KeyFile, Limits, NewKey, PrivateKey, PublicKey};
 
@@ -13,12 +17,47 @@ fn decode(file: &[u8]) -> Result<KeyFile, Error> {
     KeyFile::decode(file, &Limits::default())
 }
 
-/// Refusing is not allowed to take any time worth mentioning; this is a hundred times what it takes.
-fn at_once<T>(work: impl FnOnce() -> T) -> T {
+/// Set in a process in which one test after the other runs, so that its memory is that of the test.
+const MEASURED: &str = "TOWLINE_MEASURED";
+const MAX_KIB: u64 = 16 * 1024;
+
+/// Refusing is not allowed to take any time worth mentioning (this is a hundred times what it takes), nor memory.
+pub(crate) fn at_once<T>(work: impl FnOnce() -> T) -> T {
+    let is_measured = env::var_os(MEASURED).is_some();
+    let before = if is_measured { peak_kib() } else { 0 };
     let started = Instant::now();
     let done = work();
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    if is_measured {
+        let taken = current_peak_kib() - before;
+        assert!(taken < MAX_KIB, "{taken} KiB");
+    }
     done
+}
+
+/// What the process has in memory now, from where its peak is counted anew.
+fn peak_kib() -> u64 {
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    current_peak_kib()
+}
+
+fn current_peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn whatever_is_refused_takes_less_than_16_mib() {
+    let tests = [
+        "refused::costs_are_refused_before_anything_is_begun",
+        "refused::sizes_are_refused_before_anything_is_begun",
+        "certificates::a_certificate_by_a_certificate_is_refused_however_deep",
+    ];
+    let mut again = Command::new(env::current_exe().unwrap());
+    let output = again.args(tests).args(["--exact", "--test-threads=1"]).env(MEASURED, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("3 passed"), "{said}");
 }
 
 #[test]
@@ -166,6 +205,14 @@ fn sizes_are_refused_before_anything_is_begun() {
     let numbers = dsa(512);
     let dropbear = [numbers, string(&vec![0x7f; 512])].concat();
     assert!(at_once(|| decode(&dropbear)).is_err());
+    // Lengths that lie.
+    let lie = u32::MAX.to_be_bytes();
+    assert!(at_once(|| PublicKey::from_blob(&[&string(b"ssh-rsa")[..], &lie].concat(), &Limits::default())).is_err());
+    for parts in [&[][..], &["none"], &["none", "none"], &["none", "none", ""]] {
+        let parts = parts.iter().flat_map(|part| string(part.as_bytes())).collect::<Vec<u8>>();
+        let file = [&b"openssh-key-v1\0"[..], &parts, &lie, &[0; 64]].concat();
+        assert!(at_once(|| decode(&file)).is_err());
+    }
     let digits = format!("16384 65537 {}", "9".repeat(60_000));
     assert!(at_once(|| decode(digits.as_bytes())).is_err());
 }

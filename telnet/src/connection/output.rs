@@ -7,6 +7,8 @@ use bytes::{Bytes, BytesMut};
 use crate::{
     Command, IAC, OptionCode, Subnegotiation, Token, Verb,
     newline::{self, Outgoing},
+    option::terminal_type,
+    parser::{SB, escape},
 };
 
 /// Data in a slice of its own from here on; what is smaller is gathered, so that keys do not wait in a piece each.
@@ -58,6 +60,15 @@ impl Output {
 
     pub(super) fn subnegotiation(&mut self, subnegotiation: &Subnegotiation) {
         self.said(|out| subnegotiation.encode(out));
+    }
+
+    /// The answer that nearly every server asks for.
+    pub(super) fn terminal_type(&mut self, name: &str) {
+        self.said(|out| {
+            out.extend_from_slice(&[IAC, SB, OptionCode::TERMINAL_TYPE.0, terminal_type::IS]);
+            escape(name.as_bytes(), out);
+            out.extend_from_slice(&[IAC, Command::SE.0]);
+        });
     }
 
     #[inline]

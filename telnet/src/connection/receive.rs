@@ -1,6 +1,6 @@
 //! What comes in: tokens change state, and become events.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -140,20 +140,30 @@ impl Receiver {
         }
     }
 
-    /// Takes data off the front of a chunk. Its newlines are for [`Receiver::next_data`].
+    /// Takes data off the front of a chunk, and returns what of it comes out first; the rest is for [`Receiver::next_data`].
     #[inline]
-    pub(super) fn hold_data(&mut self, chunk: &mut Bytes, length: usize, chunk_bytes: usize) {
+    pub(super) fn data(&mut self, chunk: &mut Bytes, length: usize, chunk_bytes: usize) -> Option<Bytes> {
         self.negotiator.data_passed();
         let length = length.min(chunk.len());
         if self.in_synch {
             chunk.advance(length);
+            None
         } else if is_small(length, chunk_bytes) {
-            self.data = self.copy(chunk.get(..length).unwrap_or_default());
-            self.data_chunk_bytes = 0;
+            let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
+            let data = chunk.get(..length).unwrap_or_default();
+            let passes = self.folder.passes(data, binary);
+            let copy = self.copy(data);
             chunk.advance(length);
+            if passes {
+                return Some(copy);
+            }
+            self.data = copy;
+            self.data_chunk_bytes = 0;
+            self.next_data()
         } else {
             self.data = chunk.split_to(length);
             self.data_chunk_bytes = chunk_bytes;
+            self.next_data()
         }
     }
 
@@ -272,8 +282,7 @@ impl Receiver {
         let here = self.negotiator.is_on(Side::Local, asked.option());
         match asked {
             Subnegotiation::TerminalType(TerminalType::Send) if here => {
-                let name = self.cycle.advance().to_string();
-                self.output.subnegotiation(&Subnegotiation::TerminalType(TerminalType::Is(name)));
+                self.output.terminal_type(self.cycle.advance());
             }
             Subnegotiation::TerminalType(TerminalType::Is(name)) => {
                 let has_more = self.collector.add(name, &self.limits);

@@ -1,6 +1,7 @@
 //! All payloads as one type.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memchr;
 
 use super::{
     OptionCode, authentication::Authentication, charset::Charset, com_port::ComPort, encryption::Encryption,
@@ -140,7 +141,7 @@ impl Subnegotiation {
         let start = out.len();
         self.encode_payload(out);
         // Few payloads have a 0xFF: those are taken back and doubled.
-        if out.iter().skip(start).any(|byte| *byte == IAC) {
+        if out.get(start..).is_some_and(|payload| memchr(IAC, payload).is_some()) {
             let payload = out.split_off(start);
             escape(&payload, out);
         }

@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 use super::ascii;
 use crate::{Error, Limits, error::malformed};
 
-const IS: u8 = 0;
+pub(crate) const IS: u8 = 0;
 const SEND: u8 = 1;
 
 /// A payload of the option.

@@ -51,9 +51,14 @@ impl Reader for Receiving {
             *self = Self::Body(response.await?.into_body());
         }
         let Self::Body(body) = self else { return Ok(None) };
-        let Some(data) = body.data().await.transpose()? else { return Ok(None) };
-        body.flow_control().release_capacity(data.len())?;
-        Ok(Some(data))
+        // The end is a piece of nothing when it has a frame of its own.
+        while let Some(data) = body.data().await.transpose()? {
+            body.flow_control().release_capacity(data.len())?;
+            if !data.is_empty() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -1,13 +1,7 @@
-//! Ours: a session over plain TCP, or over WebSocket and TLS, dialled as the product dials.
+//! Ours: a session over plain TCP, or over WebSocket and TLS, dialled as the product dials. As in the product it can be
+//! resumed; the acknowledgements that come with that are what bulk is held back by.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
@@ -19,7 +13,7 @@ use towline_transport::{
     websocket::{self, ClientRequest},
 };
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, Fields, Limits, Open, Resumption, Role, Secret, SessionId, Urgency,
+    CarrierKind, Code, Config, Fields, Limits, Open, Resumption, Secret, SessionId, Urgency,
     driver::{self, Mux, ReceiveHalf, SendHalf},
 };
 
@@ -29,7 +23,8 @@ use crate::identity;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const SUBPROTOCOL: &str = "towline.tunnel.v1";
 
-pub(crate) struct Tunnel;
+/// Over TCP, resumable or not.
+pub(crate) struct Tunnel<const RESUMABLE: bool>;
 pub(crate) struct TunnelWebSocketTls;
 
 impl Channel for driver::Channel {
@@ -57,18 +52,21 @@ impl Writer for SendHalf {
     }
 }
 
-/// As the product does, with resumption, but for how much a peer may open and hold: the cells ask for more than the product
-/// allows.
-fn drive(carrier: impl Transport, mut config: Config) -> Mux {
-    static SESSIONS: AtomicU64 = AtomicU64::new(0);
-    config.resumption = Some(match config.role {
-        Role::Dialer => Resumption::dialer(),
-        // Nobody resumes here, so nothing has to be hard to guess.
-        Role::Acceptor => {
-            let id = u128::from(SESSIONS.fetch_add(1, Ordering::Relaxed)).to_be_bytes();
-            Resumption::acceptor(SessionId(id), Secret::new([0; 32]))
-        }
-    });
+fn dialer(carrier: CarrierKind, is_resumable: bool) -> Config {
+    let mut config = Config::dialer(carrier);
+    config.resumption = is_resumable.then(Resumption::dialer);
+    config
+}
+
+fn acceptor(carrier: CarrierKind, is_resumable: bool) -> Config {
+    let mut config = Config::acceptor(carrier);
+    // Nobody comes back here, so that all sessions may have the same name.
+    config.resumption = is_resumable.then(|| Resumption::acceptor(SessionId([0; 16]), Secret::new(identity::SEED)));
+    config
+}
+
+/// The defaults, but for how much a peer may open and hold: the cells ask for more than the product allows.
+fn drive(carrier: impl Transport, config: Config) -> Mux {
     let mut limits = Limits::default();
     limits.max_opens_per_second = u32::MAX;
     limits.max_channels = 100_000;
@@ -118,7 +116,7 @@ async fn join_legs(near: driver::Channel, far: driver::Channel) -> Result<()> {
     }
 }
 
-impl Arm for Tunnel {
+impl<const RESUMABLE: bool> Arm for Tunnel<RESUMABLE> {
     type Listener = TcpListener;
     type Session = Mux;
     type Channel = driver::Channel;
@@ -128,7 +126,7 @@ impl Arm for Tunnel {
     }
 
     async fn accept(listener: &mut TcpListener) -> Result<Mux> {
-        Ok(drive(accept(listener).await?, Config::acceptor(CarrierKind::Magic)))
+        Ok(drive(accept(listener).await?, acceptor(CarrierKind::Magic, RESUMABLE)))
     }
 
     async fn next(session: &mut Mux) -> Option<driver::Channel> {
@@ -136,7 +134,7 @@ impl Arm for Tunnel {
     }
 
     async fn dial(to: SocketAddr) -> Result<Mux> {
-        let mux = drive(dial(to).await?, Config::dialer(CarrierKind::Magic));
+        let mux = drive(dial(to).await?, dialer(CarrierKind::Magic, RESUMABLE));
         mux.connected().await?;
         Ok(mux)
     }
@@ -168,7 +166,7 @@ impl Arm for TunnelWebSocketTls {
     async fn accept((listener, config): &mut Self::Listener) -> Result<Mux> {
         let carrier = tls::accept(accept(listener).await?, config.clone(), HANDSHAKE).await?;
         let carrier = websocket::accept(carrier, Some(SUBPROTOCOL), HANDSHAKE).await?;
-        Ok(drive(carrier, Config::acceptor(CarrierKind::Negotiated)))
+        Ok(drive(carrier, acceptor(CarrierKind::Negotiated, true)))
     }
 
     async fn next(session: &mut Mux) -> Option<driver::Channel> {
@@ -186,7 +184,7 @@ impl Arm for TunnelWebSocketTls {
             subprotocol: Some(SUBPROTOCOL.into()),
         };
         let (carrier, _) = websocket::connect(carrier, &request, HANDSHAKE).await?;
-        let mux = drive(carrier, Config::dialer(CarrierKind::Negotiated));
+        let mux = drive(carrier, dialer(CarrierKind::Negotiated, true));
         mux.connected().await?;
         Ok(mux)
     }

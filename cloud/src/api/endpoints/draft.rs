@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use getrandom::{SysRng, rand_core::UnwrapErr};
 use towline_cloud_api::{Endpoint, ErrorCode, FieldError, HostKey, Protocol, Secret, SignIn, UpdateEndpoint};
-use towline_ssh_bridge::keys::{Error as KeyError, Format, NewKey, PrivateKey, PublicKey};
+use towline_ssh_bridge::keys::{Error as KeyError, Format, KnownHosts, NewKey, PrivateKey, PublicKey};
 
 use crate::{
     api::{Failure, wrong_name},
@@ -55,7 +55,7 @@ impl Draft {
         };
         endpoint.sign_in = wish.sign_in.or(implied).unwrap_or(endpoint.sign_in);
         if let Some(text) = &wish.host_keys {
-            match host_keys(text) {
+            match host_keys(text, &endpoint.host, endpoint.port) {
                 Ok(keys) => endpoint.host_keys = keys,
                 Err(detail) => faults.add("host_keys", detail),
             }
@@ -156,10 +156,15 @@ fn wrong_host(host: &str) -> Option<String> {
     ))
 }
 
-/// The keys that a server may have, from lines of `known_hosts` or of `.pub` files.
-pub(crate) fn host_keys(text: &str) -> Result<Vec<HostKey>, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let keys: Vec<_> = lines.map(host_key_of).collect::<Result<_, _>>()?;
+/// The keys that a server may have, from lines of `known_hosts` or of `.pub` files. Of a whole `known_hosts` in which the
+/// target's own name stands, only what is said about that name counts.
+pub(crate) fn host_keys(text: &str, host: &str, port: u16) -> Result<Vec<HostKey>, String> {
+    let known_hosts = KnownHosts::decode(text.as_bytes(), &key_limits()).map_err(|error| error.to_string())?;
+    let mut keys: Vec<_> = known_hosts.keys(host, port).iter().map(host_key).collect();
+    if keys.is_empty() {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        keys = lines.map(host_key_of).collect::<Result<_, _>>()?;
+    }
     if keys.len() > MAX_HOST_KEYS {
         return Err(format!("at most {MAX_HOST_KEYS} host keys"));
     }

@@ -103,6 +103,9 @@ export interface InspectKeys {
   private_key?: string;
   passphrase?: string;
   host_keys?: string;
+  /** The target that they are for. */
+  host?: string;
+  port?: number;
 }
 
 export interface InspectedKeys {

@@ -44,6 +44,8 @@ export interface Connection extends About {
   roundTrip: RoundTrip | undefined;
   /** No answer for some seconds. */
   unstable: boolean;
+  /** The device has lost its connection, and what is sent waits for it. */
+  away: boolean;
   /** A limit of time that is near. */
   limit: Limit | undefined;
   reconnect(): void;
@@ -75,6 +77,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
   const [state, setState] = useState<State>({ at: "asking", since: Date.now() });
   const [roundTrip, setRoundTrip] = useState<RoundTrip>();
   const [unstable, setUnstable] = useState(false);
+  const [away, setAway] = useState(false);
   const [about, setAbout] = useState<About>({ viewOnly: viewOnlyWished, operation: undefined, target: undefined });
   const [limit, setLimit] = useState<Limit>();
   const [attempt, setAttempt] = useState(0);
@@ -96,6 +99,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
       over = true;
       stopPinging?.();
       setUnstable(false);
+      setAway(false);
       setLimit(undefined);
       if (reason && latest.current.failed?.(reason, problem !== undefined)) return reconnect();
       const again = reason && passes(reason.code) ? pauseSeconds(failures.current++) : undefined;
@@ -110,6 +114,8 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
           return pinger.heard(word);
         case "countdown":
           return setLimit(word.limit && { kind: word.limit, endsAt: Date.now() + word.seconds * 1000 });
+        case "device":
+          return setAway(!word.connected);
         case "end":
           problem = word.problem;
           return;
@@ -176,6 +182,7 @@ export function useConnection(device: string, endpoint: string, viewOnlyWished: 
     state,
     roundTrip,
     unstable,
+    away,
     limit,
     ...about,
     reconnect,

@@ -70,7 +70,9 @@ export function Frame(
               {live
                 ? connection.unstable
                   ? words.unstable
-                  : (props.connected ?? words.connected)
+                  : connection.away
+                    ? words.away(plain(device.name))
+                    : (props.connected ?? words.connected)
                 : stateText(connection.state, device, endpoint)}
             </Status>
           </p>
@@ -93,7 +95,7 @@ export function Frame(
         {connection.limit && <LimitNear {...connection.limit} extend={connection.extend} />}
         {props.above}
       </div>
-      <div class={live && !connection.unstable ? "stage" : "stage dim"}>
+      <div class={live && !connection.unstable && !connection.away ? "stage" : "stage dim"}>
         {props.children}
         {!live && <Curtain device={device} endpoint={endpoint} connection={connection} finished={props.finished} />}
       </div>
@@ -158,8 +160,8 @@ function LimitNear({ kind, endsAt, extend }: Limit & { extend: () => void }) {
   );
 }
 
-function kindOf({ state, unstable }: Connection): "ok" | "warn" | "bad" | "busy" | "idle" {
-  if (state.at === "connected") return unstable ? "warn" : "ok";
+function kindOf({ state, unstable, away }: Connection): "ok" | "warn" | "bad" | "busy" | "idle" {
+  if (state.at === "connected") return unstable || away ? "warn" : "ok";
   if (state.at === "ended") return state.problem ? "bad" : "idle";
   return "busy";
 }

@@ -27,6 +27,12 @@ export interface Countdown {
   seconds: number;
 }
 
+/** The device's own connection was lost, or is back. */
+export interface DeviceWord {
+  type: "device";
+  connected: boolean;
+}
+
 /** The last before the close: what happened. */
 export interface End {
   type: "end";
@@ -34,7 +40,7 @@ export interface End {
 }
 
 /** What the cloud says on every connection; what it says on some only is not among these. */
-export type Word = Phase | Pong | Countdown | End;
+export type Word = Phase | Pong | Countdown | DeviceWord | End;
 
 /** A WebSocket as a viewer sees it: only the protocol's bytes. Plain, because noVNC looks for these names on it. */
 export interface Channel {

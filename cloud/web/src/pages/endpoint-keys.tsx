@@ -62,15 +62,17 @@ export function useInspection(asked: InspectKeys): Inspection {
 /** What keys are that were recognised. */
 export function Recognised({ keys }: { keys: readonly InspectedKey[] }) {
   return (
-    <ul class="recognised" aria-label={words.recognised} role="status">
-      {keys.map((key, index) => (
-        <li key={index}>
-          {plain(words.recognisedKey(key))}
-          {key.fingerprint && <code>{plain(key.fingerprint)}</code>}
-          {key.comment && <span class="soft">{plain(key.comment)}</span>}
-        </li>
-      ))}
-    </ul>
+    <div role="status">
+      <ul class="recognised" aria-label={words.recognised}>
+        {keys.map((key, index) => (
+          <li key={index}>
+            {plain(words.recognisedKey(key))}
+            {key.fingerprint && <code>{plain(key.fingerprint)}</code>}
+            {key.comment && <span class="soft">{plain(key.comment)}</span>}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -103,7 +103,11 @@ export function KeyFields({ draft, set, fault, edited }: Asking & { edited: Endp
 }
 
 export function ServerFields({ draft, set, fault }: Asking) {
-  const { found, problem } = useInspection(draft.hostKeys.trim() === "" ? {} : { host_keys: draft.hostKeys });
+  const { found, problem } = useInspection(
+    draft.hostKeys.trim() === ""
+      ? {}
+      : { host_keys: draft.hostKeys, host: draft.host.trim(), port: Number(draft.port) || 0 },
+  );
   return (
     <>
       <TextArea

@@ -56,6 +56,8 @@ export function canvas(screen) {
 /** How many colours a sample of the picture has. */
 function colours(screen) {
   return canvas(screen).evaluate((canvas) => {
+    // Before the screen's size is known it has none.
+    if (canvas.width === 0 || canvas.height === 0) return 0;
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     const seen = new Set();
     for (let at = 0; at < data.length; at += 4 * 97) seen.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);

@@ -16,7 +16,7 @@ use crate::Error;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "The way to the cloud")]
 pub struct WayOutArgs {
-    /// The proxy to the cloud: http://[USER:PASSWORD@]HOST[:PORT], or https, socks5, socks5h. A password shows in the
+    /// The proxy to the cloud: `http://USER:PASSWORD@HOST:PORT`, or https, socks5, socks5h. A password shows in the
     /// process list: TOWLINE_PROXY does not [default: what HTTPS_PROXY, ALL_PROXY and NO_PROXY say].
     #[arg(long, global = true, value_name = "URL", env = "TOWLINE_PROXY", hide_env_values = true)]
     pub proxy: Option<ProxyText>,

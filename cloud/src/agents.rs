@@ -14,6 +14,7 @@ use std::{
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::sync::Semaphore;
 use towline_cloud_api::ErrorCode;
 use towline_transport::websocket;
 use towline_tunnel_proto::{
@@ -29,6 +30,9 @@ use crate::{
 
 /// From the answer to the handshake until the peer has introduced itself.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// The store writes one thing after the other, and who waits there for too long has failed. When thousands of devices come
+/// at once, as after a restart, they wait for their turn here instead, for as long as it takes.
+const RECORDED_AT_A_TIME: usize = 8;
 const MAX_REASON_CHARS: usize = 256;
 /// What sessions without a connection may hold together, in bytes; one more ends with its connection.
 const MAX_WAITING_BYTES: u64 = 256 << 20;
@@ -63,12 +67,20 @@ struct Agent {
 }
 
 /// The devices that are connected now.
-#[derive(Default)]
 pub(crate) struct Agents {
     online: Mutex<HashMap<String, Agent>>,
     /// The devices that are refused because they are disabled, as far as they have asked.
     refused: Mutex<HashSet<String>>,
     connections: AtomicU64,
+    /// Whose coming or going may be written down now.
+    turns: Semaphore,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        let turns = Semaphore::new(RECORDED_AT_A_TIME);
+        Self { online: Mutex::default(), refused: Mutex::default(), connections: AtomicU64::default(), turns }
+    }
 }
 
 impl Agents {
@@ -206,7 +218,7 @@ pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade
     if app.agents.leave(&arrival.device_id, connection) {
         let detail = format!("{} {}", ended.code, clean(&ended.reason, MAX_REASON_CHARS));
         let entry = Entry::ok(&actor(&arrival), "device.offline", object(&arrival)).detail(detail.trim());
-        if let Err(error) = app.store.device_seen(&arrival.tenant, &arrival.device_id, None, [entry]).await {
+        if let Err(error) = seen(&app, &arrival, None, [entry]).await {
             tracing::error!(%error, device = arrival.device_id, "a device's leaving could not be recorded");
         }
         app.device_changed(&arrival.tenant, &arrival.device_id);
@@ -263,11 +275,21 @@ async fn come_back(app: &App, arrival: &Arrival, returning: Returning) {
             }
         },
     };
-    if let Err(error) =
-        app.store.device_seen(&arrival.tenant, &arrival.device_id, Some(&arrival.version), [entry]).await
-    {
+    if let Err(error) = seen(app, arrival, Some(&arrival.version), [entry]).await {
         tracing::error!(%error, device = arrival.device_id, "a device's return could not be recorded");
     }
+}
+
+/// Writes down that a device came or went, when it is its turn.
+async fn seen(
+    app: &App,
+    arrival: &Arrival,
+    version: Option<&str>,
+    entries: impl IntoIterator<Item = Entry>,
+) -> Result<(), crate::store::Error> {
+    // It is never closed.
+    let _turn = app.agents.turns.acquire().await;
+    app.store.device_seen(&arrival.tenant, &arrival.device_id, version, entries).await
 }
 
 async fn welcome(app: &App, arrival: &Arrival, mux: &Mux, replaced: Option<Agent>) -> Result<(), crate::store::Error> {
@@ -290,7 +312,7 @@ async fn welcome(app: &App, arrival: &Arrival, mux: &Mux, replaced: Option<Agent
     entries.push(
         Entry::ok(&actor(arrival), "device.online", object(arrival)).detail(format!("agent {}", arrival.version)),
     );
-    app.store.device_seen(&arrival.tenant, &arrival.device_id, Some(&arrival.version), entries).await?;
+    seen(app, arrival, Some(&arrival.version), entries).await?;
     // Removed, disabled, or enrolled again, after the proof and before it stood in the register where that would have ended it.
     let now = app.store.device_key(&arrival.device_id).await?;
     if now.as_ref().is_some_and(|device| device.disabled) {

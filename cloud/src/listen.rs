@@ -23,11 +23,13 @@ use tokio::{
     sync::Notify,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{TlsAcceptor, TlsStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use towline_cloud_api::{ErrorCode, Problem};
-use towline_transport::{BoxTransport, Incoming as _, Listener as _, quic::QuicListener, tcp::shorten_unsent_queue};
+use towline_transport::{
+    BoxTransport, Incoming as _, Listener as _, quic::QuicListener, tcp::shorten_unsent_queue, tls::TlsInfo,
+};
 
 use crate::{
     auth::Peer,
@@ -44,8 +46,6 @@ const LAST_REQUESTS: Duration = Duration::from_secs(5);
 /// After an error of `accept`, which is most often that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const MAX_STREAMS: u32 = 64;
-/// RFC 9266 §4.1, for TLS 1.3 alone.
-const CHANNEL_BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 const HTTP2_PING_EVERY: Duration = Duration::from_secs(20);
 
 /// What every connection is served with.
@@ -158,7 +158,8 @@ async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Op
     match &service.tls {
         Some(tls) if first == [TLS_HANDSHAKE] => match TlsAcceptor::from(tls.clone()).accept(stream).await {
             Ok(stream) => {
-                let exporter = exporter(stream.get_ref().1);
+                let stream = TlsStream::from(stream);
+                let exporter = TlsInfo::of(&stream).exporter;
                 Some(Stream::Encrypted(Box::new(stream), exporter))
             }
             Err(error) => {
@@ -175,12 +176,6 @@ async fn greet(service: &Service, mut stream: TcpStream, peer: SocketAddr) -> Op
             None
         }
     }
-}
-
-/// What is the same at both ends of a TLS connection and nowhere else; with TLS 1.3, where that is so without conditions.
-fn exporter(connection: &rustls::ServerConnection) -> Option<[u8; 32]> {
-    let exported = connection.export_keying_material([0; 32], CHANNEL_BINDING_LABEL, None);
-    exported.ok().filter(|_| connection.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3))
 }
 
 async fn refuse_plain(stream: &mut TcpStream) -> io::Result<()> {

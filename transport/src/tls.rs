@@ -174,7 +174,8 @@ impl fmt::Debug for TlsInfo {
 }
 
 impl TlsInfo {
-    fn of<S>(stream: &TlsStream<S>) -> Self {
+    /// Of a connection whose handshake is over.
+    pub fn of<S>(stream: &TlsStream<S>) -> Self {
         let (_, connection) = stream.get_ref();
         let exported = match stream {
             TlsStream::Client(client) => {

@@ -70,7 +70,8 @@ impl Algorithm {
 
     /// The algorithm under a certificate of this name; `None` if it names no certificate.
     pub(crate) fn of_certificate(name: &str) -> Option<Self> {
-        let (plain, domain) = name.split_once("-cert-v01@")?;
+        let (plain, domain) = name.split_once('@')?;
+        let plain = plain.strip_suffix("-cert-v01")?;
         Some(match plain.starts_with("sk-") {
             true => Self::named(&format!("{plain}@{domain}")),
             false => Self::named(plain),

@@ -4,10 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::keys::{
-    Algorithm, Certificate, Error, Format, Limits, PublicKey, error::corrupt, file::Content, one_line::blob_of_either,
-    pattern, text,
-};
+use crate::keys::{Certificate, Error, Limits, PublicKey, error::corrupt, file::Content, one_line, pattern};
 
 const WHAT: &str = "authorized_keys";
 
@@ -155,28 +152,18 @@ impl AuthorizedKey {
     pub fn parse(line: &str, limits: &Limits) -> Result<Self, Error> {
         limits.file(line.len())?;
         let line = line.trim();
-        let (options, rest) = match key_in(line) {
-            Some(_) => (Vec::new(), line),
-            None => options(line)?,
+        let (options, words) = match one_line::words(line) {
+            Some(words) => (Vec::new(), words),
+            None => {
+                let (options, rest) = options(line)?;
+                (options, one_line::words(rest).ok_or(one_line::NO_KEY)?)
+            }
         };
-        let nothing = Error::NotAKey("no line of it has an algorithm and a key in base64");
-        let (name, base64, comment) = key_in(rest).ok_or(nothing)?;
-        let blob = text::base64("one-line key", base64.as_bytes())?;
-        let (format, content) = blob_of_either(&blob, comment, limits)?;
-        let (key, certificate, inside) = match content {
-            Content::Certificate(certificate) if format == Format::Certificate => {
-                let inside = certificate.algorithm_name();
-                (certificate.public_key().clone(), Some(*certificate), inside)
-            }
-            Content::Public(key) => {
-                let inside = key.algorithm().name().to_owned();
-                (key, None, inside)
-            }
+        let (key, certificate) = match words.decode(limits)? {
+            (_, Content::Certificate(certificate)) => (certificate.public_key().clone(), Some(*certificate)),
+            (_, Content::Public(key)) => (key, None),
             _ => return Err(corrupt(WHAT, "neither key nor certificate")),
         };
-        if inside != name {
-            return Err(corrupt("one-line key", "the algorithm before the key is not the one in it"));
-        }
         let permissions = permissions(&options)?;
         Ok(Self { options, permissions, key, certificate })
     }
@@ -219,17 +206,6 @@ impl Permissions {
     pub fn permits_at(&self, now: u64) -> bool {
         self.expires_at.is_none_or(|expires_at| now < expires_at)
     }
-}
-
-/// Algorithm, base64 and comment, if that is what the text begins with.
-fn key_in(text: &str) -> Option<(&str, &str, &str)> {
-    let (name, rest) = text.split_once([' ', '\t'])?;
-    let rest = rest.trim_start();
-    let (base64, comment) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
-    let known =
-        !matches!(Algorithm::of_certificate(name).unwrap_or_else(|| Algorithm::named(name)), Algorithm::Other(_));
-    // Every blob begins with a length below 2^24; an option may look like any word.
-    (known || base64.starts_with("AAAA")).then_some((name, base64, comment.trim()))
 }
 
 /// Options in front of a key, and what follows them.

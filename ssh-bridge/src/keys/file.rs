@@ -165,6 +165,14 @@ impl KeyFile {
             content => Self { content, ..self }.private_key(passphrase),
         }
     }
+
+    /// As [`KeyFile::public_key`], without a copy where there is nothing else in the file.
+    pub(crate) fn into_public_key(self) -> Option<PublicKey> {
+        match self.content {
+            Content::Public(key) => Some(key),
+            content => Self { content, ..self }.public_key().cloned(),
+        }
+    }
 }
 
 type Found = Result<(Format, Content), Error>;
@@ -197,8 +205,8 @@ fn binary(input: &[u8], limits: &Limits) -> Option<Found> {
 
 fn textual(text: &[u8], limits: &Limits) -> Found {
     // First, because a comment may say anything.
-    if one_line::begins(text) {
-        return one_line::decode(text, limits);
+    if let Some(line) = one_line::leading(text) {
+        return one_line::decode_line(line, limits);
     }
     if let Some(armour) = text::armour(text, "-----") {
         return pem::decode(armour?, limits);

@@ -128,7 +128,7 @@ impl PublicKey {
     ///
     /// Those of [`KeyFile::decode`], and [`Error::NeedsPassphrase`] if the file hides even the public half.
     pub fn decode(input: &[u8], limits: &Limits) -> Result<Self, Error> {
-        KeyFile::decode(input, limits)?.public_key().cloned().ok_or(Error::NeedsPassphrase)
+        KeyFile::decode(input, limits)?.into_public_key().ok_or(Error::NeedsPassphrase)
     }
 
     /// The public key of a blob as it goes over the wire and into one-line files.
@@ -164,8 +164,8 @@ impl PublicKey {
     /// it are left out.
     #[must_use]
     pub fn with_comment(mut self, comment: &str) -> Self {
-        let one_line: String = comment.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
-        self.comment = one_line.trim().to_owned();
+        let around = |char: char| char.is_whitespace() || char.is_control();
+        self.comment = comment.trim_matches(around).replace(char::is_control, " ");
         self
     }
 
@@ -213,11 +213,15 @@ impl PublicKey {
 /// The algorithm of this name, if a name it is: what we do not know survives only if it can be written back.
 pub(crate) fn algorithm_name(name: &str) -> Result<Algorithm, Error> {
     const MAX_NAME_BYTES: usize = 64;
+    let algorithm = Algorithm::named(name);
+    if !matches!(algorithm, Algorithm::Other(_)) {
+        return Ok(algorithm);
+    }
     let fits = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._+@".contains(&byte));
     if !name.starts_with(|first: char| first.is_ascii_alphanumeric()) || name.len() > MAX_NAME_BYTES || !fits {
         return Err(corrupt("public key", "the algorithm's name is none"));
     }
-    Ok(Algorithm::named(name))
+    Ok(algorithm)
 }
 
 impl PartialEq for PublicKey {

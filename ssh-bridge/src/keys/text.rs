@@ -1,7 +1,7 @@
 //! Text as people paste it: byte order marks, any line ends, indentation, lines that were joined, `\n` written out.
 
 use base64ct::{Base64Unpadded, Encoding as _};
-use memchr::memmem::find;
+use memchr::{memchr, memchr2_iter, memmem::find};
 use zeroize::Zeroizing;
 
 use crate::keys::{Error, error::corrupt};
@@ -15,7 +15,8 @@ pub(crate) fn rewritten(input: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         return Some(from_utf16(rest, u16::from_be_bytes));
     }
     let text = bare(input);
-    (!text.contains(&b'\n') && find(text, br"\n").is_some()).then(|| written_out(text))
+    let is_written_out = memchr(b'\n', text).is_none() && memchr(b'\\', text).is_some() && find(text, br"\n").is_some();
+    is_written_out.then(|| written_out(text))
 }
 
 /// The text without a byte order mark and what surrounds it.
@@ -53,7 +54,13 @@ fn written_out(text: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// The lines of a text, whatever ends them, without what surrounds them.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| matches!(byte, b'\n' | b'\r')).map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
+    let ends = memchr2_iter(b'\n', b'\r', text).chain([text.len()]);
+    let lines = ends.scan(0, |from, end| {
+        let line = text.get(*from..end);
+        *from = end + 1;
+        line
+    });
+    lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
 }
 
 /// What stands between `-----BEGIN label-----` and the END that belongs to it, and what follows.

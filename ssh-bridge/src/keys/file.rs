@@ -1,5 +1,7 @@
 //! A file with a key: what it is, by looking at it.
 
+use memchr::memmem;
+
 use crate::keys::{
     Algorithm, Certificate, Error, Fingerprint, Format, Limits, PrivateKey, PublicKey, der_keys, dropbear, one_line,
     openssh_key_v1, pem, pkcs8, putty, rfc4716, ssh_com, ssh1, text,
@@ -208,10 +210,18 @@ fn textual(text: &[u8], limits: &Limits) -> Found {
     if let Some(line) = one_line::leading(text) {
         return one_line::decode_line(line, limits);
     }
-    if let Some(armour) = text::armour(text, "-----") {
+    // What begins first is what it is: the others may be in its comment.
+    let place = |begin: &[u8]| memmem::find(text, begin).unwrap_or(text.len());
+    let first = place(b"-----BEGIN ").min(place(b"---- BEGIN ")).min(place(putty::MAGIC));
+    let armoured = text.get(first..).unwrap_or_default();
+    if armoured.starts_with(b"-----")
+        && let Some(armour) = text::armour(armoured, "-----")
+    {
         return pem::decode(armour?, limits);
     }
-    if let Some(armour) = text::armour(text, "---- ") {
+    if armoured.starts_with(b"---- ")
+        && let Some(armour) = text::armour(armoured, "---- ")
+    {
         let armour = armour?;
         return match armour.label {
             rfc4716::LABEL => as_format(Format::Rfc4716, rfc4716::decode(armour.body, limits)),
@@ -219,8 +229,11 @@ fn textual(text: &[u8], limits: &Limits) -> Found {
             other => Err(Error::unsupported("label", other)),
         };
     }
-    if let Some(at) = memchr::memmem::find(text, putty::MAGIC) {
-        return putty::decode(text.get(at..).unwrap_or_default(), limits);
+    if armoured.starts_with(putty::MAGIC) {
+        return putty::decode(armoured, limits);
+    }
+    if text.starts_with(b"{") && memmem::find(text, b"\"kty\"").is_some() {
+        return Err(Error::unsupported("container", "JSON Web Key"));
     }
     one_line::decode(text, limits)
 }

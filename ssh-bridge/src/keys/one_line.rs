@@ -21,6 +21,8 @@ pub(crate) const NO_KEY: Error = Error::NotAKey("no line of it has an algorithm 
 pub(crate) fn leading(text: &[u8]) -> Option<&[u8]> {
     let line = first_line(text)?;
     let (_, rest) = line.split_at_checked(memchr2(b' ', b'\t', line)?)?;
+    // The line's own end may be written out.
+    let line = line.strip_suffix(br"\n").map_or(line, |line| line.strip_suffix(br"\r").unwrap_or(line));
     rest.trim_ascii_start().starts_with(BLOB_BEGINS).then_some(line)
 }
 

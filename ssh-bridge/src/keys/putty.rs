@@ -83,15 +83,7 @@ struct Headers<'a> {
 impl<'a> Headers<'a> {
     /// Where this header begins.
     fn find(&self, name: &[u8]) -> Option<usize> {
-        let mut from = 0;
-        loop {
-            let at = from + find(self.rest.get(from..)?, name)?;
-            let mut before = self.rest.get(..at)?.iter().rev().skip_while(|byte| matches!(byte, b' ' | b'\t'));
-            if self.joined || matches!(before.next(), None | Some(b'\n' | b'\r')) {
-                return Some(at);
-            }
-            from = at + name.len();
-        }
+        if self.joined { find(self.rest, name) } else { text::find_line(self.rest, name) }
     }
 
     /// The value of this header, up to `next`, which has to follow.

@@ -1,10 +1,13 @@
 //! Text as people paste it: byte order marks, any line ends, indentation, lines that were joined, `\n` written out.
 
 use base64ct::{Base64Unpadded, Encoding as _};
-use memchr::{memchr, memchr2_iter, memmem::find};
+use memchr::{
+    memchr, memchr2_iter,
+    memmem::{self, find},
+};
 use zeroize::Zeroizing;
 
-use crate::keys::{Error, error::corrupt};
+use crate::keys::{Error, error::corrupt, one_line};
 
 /// The text again, if it has to be written anew to be read: UTF-16, or line ends that are written out.
 pub(crate) fn rewritten(input: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
@@ -15,7 +18,11 @@ pub(crate) fn rewritten(input: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         return Some(from_utf16(rest, u16::from_be_bytes));
     }
     let text = bare(input);
-    let is_written_out = memchr(b'\n', text).is_none() && memchr(b'\\', text).is_some() && find(text, br"\n").is_some();
+    let is_written_out = memchr(b'\n', text).is_none()
+        && memchr(b'\\', text).is_some()
+        && find(text, br"\n").is_some()
+        // Windows has names like `corp\nina`, and ssh-keygen puts them into comments.
+        && one_line::leading(text).is_none();
     is_written_out.then(|| written_out(text))
 }
 
@@ -63,6 +70,14 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
 }
 
+/// Where the first line begins that begins with this; blanks may be before. `text` begins in the middle of a line.
+pub(crate) fn find_line(text: &[u8], begin: &[u8]) -> Option<usize> {
+    memmem::find_iter(text, begin).find(|at| {
+        let mut before = text.iter().take(*at).rev().skip_while(|byte| matches!(byte, b' ' | b'\t'));
+        matches!(before.next(), Some(b'\n' | b'\r'))
+    })
+}
+
 /// What stands between `-----BEGIN label-----` and the END that belongs to it, and what follows.
 pub(crate) struct Armour<'a> {
     pub(crate) label: &'a [u8],
@@ -81,7 +96,8 @@ pub(crate) fn armour<'a>(text: &'a [u8], dashes: &str) -> Option<Result<Armour<'
     let Some(label_end) = find(after, dashes.trim_ascii()) else { return Some(Err(missing)) };
     let (label, after) = after.split_at_checked(label_end)?;
     let after = after.get(dashes.trim_ascii().len()..)?;
-    let Some(body_end) = find(after, &end) else {
+    // In a line's middle it may be what somebody wrote into a comment, unless the lines were joined.
+    let Some(body_end) = find_line(after, &end).or_else(|| find(after, &end)) else {
         return Some(Err(corrupt("armour", "the END line is missing: the file is cut off")));
     };
     let (body, rest) = after.split_at_checked(body_end)?;

@@ -151,6 +151,39 @@ fn a_long_comment_is_continued_on_the_next_line_and_comes_back() {
 }
 
 #[test]
+fn a_comment_that_looks_like_another_container_is_a_comment() {
+    let mut rng = Counter::default();
+    let key = PrivateKey::generate(NewKey::Ed25519, "", &mut rng).unwrap();
+    for comment in [
+        "-----BEGIN PUBLIC KEY-----",
+        "-----BEGIN PUBLIC KEY",
+        "-----END OPENSSH PRIVATE KEY-----",
+        "---- BEGIN SSH2 PUBLIC KEY ----",
+        "---- END SSH2 PUBLIC KEY ----",
+        "PuTTY-User-Key-File-3: ssh-ed25519",
+        "Public-Lines: 2",
+        "{\"kty\":\"OKP\"}",
+        "1024 65537 123",
+        "ssh-ed25519 AAAA",
+        "corp\\nina@pc",
+    ] {
+        let key = key.clone().with_comment(comment);
+        for format in [Format::OpensshKeyV1, Format::Ppk3] {
+            let file = key.encode(format, None, &mut rng).unwrap();
+            let again = PrivateKey::decode(file.as_bytes(), None, &Limits::default());
+            let again = again.unwrap_or_else(|error| panic!("{error}: {}", file.as_str()));
+            assert_eq!((again.comment(), again.fingerprint()), (comment, key.fingerprint()), "{format}");
+        }
+        for format in [Format::OneLine, Format::Rfc4716] {
+            let file = key.public_key().encode(format).unwrap();
+            let again = PublicKey::decode(file.as_bytes(), &Limits::default());
+            let again = again.unwrap_or_else(|error| panic!("{error}: {file}"));
+            assert_eq!((again.comment(), &again), (comment, key.public_key()), "{format}");
+        }
+    }
+}
+
+#[test]
 fn keys_that_are_made_are_what_was_asked_for_and_the_tools_take_them() {
     let folder = Folder::new();
     let mut rng = Counter::default();

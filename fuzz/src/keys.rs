@@ -147,8 +147,13 @@ pub fn certificate(input: &[u8]) {
 pub fn known_hosts(input: &[u8]) {
     let hosts = KnownHosts::decode(input, &limits()).expect("it is short");
     assert_eq!(hosts.as_bytes(), input, "the file is kept as it is");
+    let entries: Vec<PublicKey> =
+        hosts.entries().filter_map(|(_, entry)| Some(entry.ok()?.public_key().clone())).collect();
+    entries.iter().for_each(public);
     let key = PublicKey::decode(KEY, &limits()).expect("it is one");
     for port in [22, 2222] {
+        let known = hosts.keys("host.example.com", port);
+        assert!(known.iter().all(|key| entries.contains(key)), "a host's keys are those of the lines");
         let verdict = hosts.check("host.example.com", port, &key);
         let algorithms = hosts.algorithms("host.example.com", port);
         assert!(verdict != Verdict::Unknown || algorithms.is_empty(), "{algorithms:?}");

@@ -95,7 +95,7 @@ pub use self::{
     fingerprint::Fingerprint,
     format::Format,
     generate::NewKey,
-    known_hosts::{KnownHosts, Verdict},
+    known_hosts::{KnownHost, KnownHosts, Verdict},
     limits::Limits,
     private::PrivateKey,
     public::PublicKey,

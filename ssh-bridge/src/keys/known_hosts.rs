@@ -61,6 +61,14 @@ pub struct KnownHosts {
     limits: Limits,
 }
 
+/// A line of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownHost {
+    marker: Marker,
+    hosts: String,
+    key: PublicKey,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Marker {
     None,
@@ -92,6 +100,16 @@ impl KnownHosts {
     /// The file, byte for byte.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text
+    }
+
+    /// Its lines, counted from 1, without those that are empty or comments. A line that is not understood says nothing about
+    /// any host.
+    pub fn entries(&self) -> impl Iterator<Item = (usize, Result<KnownHost, Error>)> {
+        (1..).zip(lines(&self.text)).filter_map(|(number, line)| {
+            let line = line.trim_ascii();
+            let speaks = !line.is_empty() && !line.starts_with(b"#");
+            speaks.then(|| (number, KnownHost::parse(line, &self.limits)))
+        })
     }
 
     /// What the file says about `key` as that of `host`, a name or an address, on `port`. Names are compared without
@@ -210,12 +228,44 @@ impl KnownHosts {
     }
 }
 
+impl KnownHost {
+    fn parse(line: &[u8], limits: &Limits) -> Result<Self, Error> {
+        limits.file(line.len())?;
+        let mut rest = line;
+        let (marker, hosts) =
+            marker_and_hosts(&mut rest).ok_or(Error::NotAKey("the line has no host, or its marker is unknown"))?;
+        let (Some(algorithm), Some(base64)) = (word(&mut rest), word(&mut rest)) else {
+            return Err(Error::NotAKey("the line has no algorithm and key after its hosts"));
+        };
+        let key = key(algorithm, base64, limits)?.with_comment(&String::from_utf8_lossy(rest));
+        Ok(Self { marker, hosts: String::from_utf8_lossy(hosts).into_owned(), key })
+    }
+
+    /// The hosts that the line is about, as it has them: patterns between commas, or a hash.
+    pub fn hosts(&self) -> &str {
+        &self.hosts
+    }
+
+    /// `@cert-authority`: certificates that the key signed are trusted, the key itself is no host's.
+    pub fn is_authority(&self) -> bool {
+        self.marker == Marker::CertAuthority
+    }
+
+    /// `@revoked`: the key must not be used any more.
+    pub fn is_revoked(&self) -> bool {
+        self.marker == Marker::Revoked
+    }
+
+    /// The key, with its comment.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+}
+
 impl Entry<'_> {
     /// The key, if it can be read and is what the line says.
     fn key(&self, limits: &Limits) -> Option<PublicKey> {
-        let blob = text::base64("known_hosts", self.base64).ok()?;
-        let key = PublicKey::from_blob(&blob, limits).ok()?;
-        (key.algorithm().name().as_bytes() == self.algorithm).then_some(key)
+        key(self.algorithm, self.base64, limits).ok()
     }
 
     /// Makes the verdict worse or better by what this line knows. A key that is known stays known.
@@ -233,6 +283,15 @@ impl Entry<'_> {
             _ => *verdict = Verdict::OtherAlgorithmKnown { algorithms: vec![known.algorithm().clone()] },
         }
     }
+}
+
+/// The key of a line, if it is what the line says.
+fn key(algorithm: &[u8], base64: &[u8], limits: &Limits) -> Result<PublicKey, Error> {
+    let key = PublicKey::from_blob(&text::base64("known_hosts", base64)?, limits)?;
+    if key.algorithm().name().as_bytes() != algorithm {
+        return Err(corrupt("known_hosts", "the algorithm before the key is not the one in it"));
+    }
+    Ok(key)
 }
 
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -253,13 +312,7 @@ fn lookup_name(host: &str, port: u16) -> String {
 /// The line as an entry, if it is about the host that is called `name`.
 fn entry<'a>(line: usize, text: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
     let mut rest = text;
-    let (marker, hosts) = match word(&mut rest)? {
-        [b'#', ..] => return None,
-        b"@cert-authority" => (Marker::CertAuthority, word(&mut rest)?),
-        b"@revoked" => (Marker::Revoked, word(&mut rest)?),
-        [b'@', ..] => return None,
-        hosts => (Marker::None, hosts),
-    };
+    let (marker, hosts) = marker_and_hosts(&mut rest)?;
     let is_about = match hosts {
         [b'|', hashed @ ..] => hashes_to(hashed, name),
         hosts => pattern::list_fits(hosts, |pattern| pattern::fits(pattern, name)),
@@ -268,6 +321,17 @@ fn entry<'a>(line: usize, text: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
         return None;
     }
     Some(Entry { line, marker, algorithm: word(&mut rest)?, base64: word(&mut rest)? })
+}
+
+/// The words before the key, unless the line is a comment or has an unknown marker.
+fn marker_and_hosts<'a>(rest: &mut &'a [u8]) -> Option<(Marker, &'a [u8])> {
+    Some(match word(rest)? {
+        [b'#', ..] => return None,
+        b"@cert-authority" => (Marker::CertAuthority, word(rest)?),
+        b"@revoked" => (Marker::Revoked, word(rest)?),
+        [b'@', ..] => return None,
+        hosts => (Marker::None, hosts),
+    })
 }
 
 /// The next word of a line: blanks and tabs are between.

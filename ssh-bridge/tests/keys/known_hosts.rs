@@ -76,6 +76,14 @@ fn each_verdict_has_its_cause() {
         assert_eq!(hosts.check(host, port, key), expected, "{host} {port} {key}");
     }
     assert_eq!(hosts.algorithms("valve", 22), [Algorithm::Ecdsa(Curve::P256), Algorithm::Ed25519]);
+    let entry = |number| hosts.entries().find(|(line, _)| *line == number).unwrap().1;
+    let (revoked, tank) = (entry(5).unwrap(), entry(8).unwrap());
+    assert!(revoked.is_revoked() && !revoked.is_authority() && !tank.is_revoked());
+    assert_eq!((revoked.hosts(), revoked.public_key()), ("*", other));
+    assert_eq!((tank.hosts(), tank.public_key().comment()), ("tank", "ed25519 of a test trailing words"));
+    assert_eq!(hosts.entries().count(), 11, "neither the comment nor the empty line");
+    let unread: Vec<usize> = hosts.entries().filter(|(_, entry)| entry.is_err()).map(|(line, _)| line).collect();
+    assert_eq!(unread, [11, 12, 13]);
 
     let hosts = known(&format!("pump {ed25519}\n"));
     assert_eq!(hosts.check("pump", 22, other), Verdict::Changed { line: 1, known: ed25519.clone() });

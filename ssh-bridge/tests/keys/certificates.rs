@@ -6,7 +6,7 @@ use towline_ssh_bridge::keys::{
 
 use crate::{
     refused::at_once,
-    tools::{Folder, SMALL},
+    tools::{Folder, SMALL, security_key_file},
     writing::Counter,
 };
 
@@ -155,31 +155,10 @@ fn a_host_is_known_by_its_authority() {
 /// OpenSSH can keep a certificate in the file of its private key; no tool makes such a file, but ssh-keygen reads it.
 #[test]
 fn keys_of_security_keys_are_carried_and_read_by_ssh_keygen() {
-    let folder = Folder::with_keys(&["ecdsa256"]);
-    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
-    let ecdsa = PublicKey::decode(&folder.read("ecdsa256.pub"), &Limits::default()).unwrap();
-    let point = ecdsa.blob()[ecdsa.blob().len() - 65..].to_vec();
-    let ed25519 = PrivateKey::generate(towline_ssh_bridge::keys::NewKey::Ed25519, "", &mut Counter::default()).unwrap();
-    let ed25519 = ed25519.public_key().blob()[19..].to_vec();
-    for (name, public) in [
-        ("sk-ecdsa-sha2-nistp256@openssh.com", [string(b"nistp256"), string(&point)].concat()),
-        ("sk-ssh-ed25519@openssh.com", string(&ed25519)),
-    ] {
-        let blob = [string(name.as_bytes()), public.clone(), string(b"ssh:")].concat();
-        let fields = [string(b"ssh:"), vec![1], string(&[5; 64]), string(b"")].concat();
-        let mut section =
-            [&[1, 2, 3, 4, 1, 2, 3, 4][..], &string(name.as_bytes()), &public, &fields, &string(b"a token")].concat();
-        section.extend((1..=8).take((8 - section.len() % 8) % 8));
-        let file = [
-            b"openssh-key-v1\0".to_vec(),
-            string(b"none"),
-            string(b"none"),
-            string(b""),
-            1u32.to_be_bytes().to_vec(),
-            string(&blob),
-            string(&section),
-        ]
-        .concat();
+    let folder = Folder::with_keys(&["ecdsa256", "ed25519"]);
+    for (of, name) in [("ecdsa256", "sk-ecdsa-sha2-nistp256@openssh.com"), ("ed25519", "sk-ssh-ed25519@openssh.com")] {
+        let of = PublicKey::decode(&folder.read(&format!("{of}.pub")), &Limits::default()).unwrap();
+        let file = security_key_file(of.blob());
         let key = PrivateKey::decode(&file, None, &Limits::default()).unwrap();
         assert!(key.is_handle());
         assert_eq!((key.algorithm().name(), key.comment()), (name, "a token"));

@@ -88,6 +88,31 @@ impl Folder {
     }
 }
 
+/// The body of an openssh-key-v1 file of a security key, as if it held the key with this blob. It takes the hardware to make a
+/// real one; ssh-keygen takes these for one.
+pub(crate) fn security_key_file(blob: &[u8]) -> Vec<u8> {
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+    let (name, public) = match blob.strip_prefix(&string(b"ssh-ed25519")[..]) {
+        Some(public) => ("sk-ssh-ed25519@openssh.com", public),
+        None => ("sk-ecdsa-sha2-nistp256@openssh.com", blob.strip_prefix(&string(b"ecdsa-sha2-nistp256")[..]).unwrap()),
+    };
+    let blob = [&string(name.as_bytes()), public, &string(b"ssh:")].concat();
+    let fields = [string(b"ssh:"), vec![1], string(&[5; 64]), string(b"")].concat();
+    let mut section =
+        [&[1, 2, 3, 4, 1, 2, 3, 4][..], &string(name.as_bytes()), public, &fields, &string(b"a token")].concat();
+    section.extend((1..=8).take((8 - section.len() % 8) % 8));
+    [
+        b"openssh-key-v1\0".to_vec(),
+        string(b"none"),
+        string(b"none"),
+        string(b""),
+        1u32.to_be_bytes().to_vec(),
+        string(&blob),
+        string(&section),
+    ]
+    .concat()
+}
+
 /// A file that has to be read, and what it has to be.
 pub(crate) struct Cell {
     pub(crate) name: String,
@@ -102,7 +127,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     /// What is wrong with how this file is read, if anything is.
-    fn fault(&self) -> Option<String> {
+    pub(crate) fn fault(&self) -> Option<String> {
         let fault = |what: String| Some(format!("{}: {what}", self.name));
         let file = match KeyFile::decode(&self.file, &Limits::default()) {
             Ok(file) => file,

@@ -1,5 +1,7 @@
 //! `towline keys`: what a file with a key is, the same key in another container, new keys. Nothing goes over the network.
 
+mod list;
+
 use std::{
     fs::OpenOptions,
     io::{self, Read as _, Write as _},
@@ -10,7 +12,9 @@ use getrandom::{SysRng, rand_core::UnwrapErr};
 use serde::Serialize;
 use towline_cloud::inspected;
 use towline_cloud_api::{ErrorCode, InspectedKey, Problem};
-use towline_ssh_bridge::keys::{Curve, Encryption, Error, Format, KeyFile, Limits, NewKey, PrivateKey, PublicKey};
+use towline_ssh_bridge::keys::{
+    Certificate, Curve, Encryption, Error, Format, KeyFile, Limits, NewKey, PrivateKey, PublicKey,
+};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -46,6 +50,22 @@ struct WrittenKey {
     fingerprint: String,
 }
 
+impl InspectedCertificate {
+    fn of(certificate: &Certificate) -> Self {
+        Self {
+            key_id: certificate.key_id().to_owned(),
+            serial: certificate.serial(),
+            principals: certificate.principals().to_vec(),
+            authority: certificate.authority().fingerprint().to_string(),
+            signature: match certificate.verify() {
+                Ok(()) => "verified",
+                Err(Error::Unsupported { .. }) => "not verified: unsupported",
+                Err(_) => "wrong",
+            },
+        }
+    }
+}
+
 pub(crate) async fn run(command: Keys, output: Output) -> Result<(), Problem> {
     // Passphrases are made costly to try, and RSA keys take seconds to make.
     let work = tokio::task::spawn_blocking(move || match command {
@@ -58,24 +78,19 @@ pub(crate) async fn run(command: Keys, output: Output) -> Result<(), Problem> {
 }
 
 fn inspect(source: &Source, output: Output) -> Result<(), Problem> {
-    let file = read(&source.file)?;
+    let limits = Limits::default();
+    let bytes = read_at_most(&source.file, limits.max_list_bytes)?;
+    if let Some(entries) = list::entries(&bytes, &limits) {
+        return list::print(&source.file, &entries, output);
+    }
+    let file = KeyFile::decode(&bytes, &limits).map_err(|error| about(&source.file, &error.to_string()))?;
     let opened = match &source.passphrase_file {
         Some(passphrase) if file.is_private() => Some(open(&file, source, Some(passphrase))?),
         _ => None,
     };
     let inspected = Inspected {
         key: inspected(&file, opened.as_ref()),
-        certificate: file.certificate().map(|certificate| InspectedCertificate {
-            key_id: certificate.key_id().to_owned(),
-            serial: certificate.serial(),
-            principals: certificate.principals().to_vec(),
-            authority: certificate.authority().fingerprint().to_string(),
-            signature: match certificate.verify() {
-                Ok(()) => "verified",
-                Err(Error::Unsupported { .. }) => "not verified: unsupported",
-                Err(_) => "wrong",
-            },
-        }),
+        certificate: file.certificate().map(InspectedCertificate::of),
     };
     output.value(&inspected, |Inspected { key: it, certificate }| {
         let hidden = || "hidden by the passphrase".to_owned();
@@ -206,8 +221,13 @@ impl Container {
 
 fn read(path: &Path) -> Result<KeyFile, Problem> {
     let limits = Limits::default();
+    let bytes = read_at_most(path, limits.max_file_bytes)?;
+    KeyFile::decode(&bytes, &limits).map_err(|error| about(path, &error.to_string()))
+}
+
+fn read_at_most(path: &Path, bytes: u32) -> Result<Zeroizing<Vec<u8>>, Problem> {
     // One byte more shows that it is too long, whatever it is.
-    let most = u64::from(limits.max_file_bytes) + 1;
+    let most = u64::from(bytes) + 1;
     let mut bytes = Zeroizing::new(Vec::new());
     let read = if path.as_os_str() == STANDARD_STREAM {
         io::stdin().take(most).read_to_end(&mut bytes)
@@ -215,7 +235,7 @@ fn read(path: &Path) -> Result<KeyFile, Problem> {
         std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
     };
     read.map_err(|error| about(path, &error.to_string()))?;
-    KeyFile::decode(&bytes, &limits).map_err(|error| about(path, &error.to_string()))
+    Ok(bytes)
 }
 
 fn open(file: &KeyFile, source: &Source, passphrase_file: Option<&PathBuf>) -> Result<PrivateKey, Problem> {

@@ -70,6 +70,70 @@ fn any_key_file_is_inspected() {
 }
 
 #[test]
+fn every_line_of_known_hosts_and_authorized_keys_is_listed_and_a_bad_one_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["first", "second"] {
+        ssh_keygen(folder, &["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", name]);
+    }
+    ssh_keygen(folder, &["-q", "-s", "first", "-I", "mia's", "-n", "mia", "second.pub"]);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let fingerprint = |name: &str| ssh_keygen(folder, &["-l", "-f", name]).split(' ').nth(1).unwrap().to_owned();
+    let (first, second) = (read("first.pub"), read("second.pub"));
+    let inspect = |format: &str| towline(folder, &["--output", format, "keys", "inspect", "list"]);
+    let list = |text: String| {
+        fs::write(folder.join("list"), text).unwrap();
+        let output = inspect("json");
+        let entries: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        (entries, output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+
+    let (entries, code, reason) = list(format!(
+        "# gateways\n\nrestrict {first}pump,192.0.2.7 {second}@revoked * {first}valve ssh-ed25519 nonsense\n\
+         @unheard-of x {first}|1|c2FsdA==|aGFzaA== {second}",
+    ));
+    assert_eq!(code, Some(2));
+    assert!(reason.contains("list: line 6: ") && reason.contains("and 1 more"), "{reason}");
+    let lines: Vec<u64> = entries.iter().map(|entry| entry["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [3, 4, 5, 6, 7, 8]);
+    assert_eq!(
+        (&entries[0]["hosts"], &entries[0]["fingerprint"]),
+        (&"restrict".into(), &fingerprint("first.pub").into()),
+        "known_hosts, as most of it can be nothing else"
+    );
+    assert_eq!((&entries[1]["hosts"], &entries[1]["comment"]), (&"pump,192.0.2.7".into(), &"second".into()));
+    assert_eq!((&entries[2]["marker"], &entries[2]["bits"]), (&"@revoked".into(), &256.into()));
+    assert!(entries[3]["error"].is_string() && entries[4]["error"].is_string() && entries[5]["error"].is_null());
+    let table = inspect("table");
+    assert_eq!(table.status.code(), Some(2));
+    let table = String::from_utf8_lossy(&table.stdout).into_owned();
+    assert!(table.contains("@revoked *") && table.contains("not read"), "{table}");
+    assert_eq!(table.matches(&fingerprint("first.pub")).count(), 2, "{table}");
+
+    let certificate = read("second-cert.pub");
+    let (entries, code, reason) = list(format!("{first}restrict,command=\"echo \\\"hi\\\"\" {second}{certificate}"));
+    assert_eq!((code, reason.as_str()), (Some(0), ""));
+    assert_eq!(entries.len(), 3);
+    assert_eq!(entries[0]["options"], Value::Array(Vec::new()));
+    assert_eq!(entries[1]["options"][1], "command=\"echo \\\"hi\\\"\"");
+    assert_eq!(entries[2]["certificate"]["key_id"], "mia's");
+    assert_eq!(entries[2]["fingerprint"], fingerprint("second.pub"));
+
+    // More than a file with one key may have.
+    let (entries, code, _) = list(first.repeat(2000));
+    assert_eq!((entries.len(), code), (2000, Some(0)));
+    // A host alone is a list, too; a key alone is a key.
+    let (entries, code, _) = list(format!("pump {first}"));
+    assert_eq!((entries.len(), code), (1, Some(0)));
+    fs::write(folder.join("list"), format!("# mine\n{first}")).unwrap();
+    let one: Value = serde_json::from_str(&said(&inspect("json"))).unwrap();
+    assert_eq!(one["comment"], "first");
+    // What is neither is refused as a whole.
+    fs::write(folder.join("list"), "hello\nworld\n".repeat(100_000)).unwrap();
+    assert_eq!(inspect("json").status.code(), Some(2));
+}
+
+#[test]
 fn keys_are_made_and_converted_and_ssh_keygen_takes_them() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -51,6 +51,9 @@ const COLUMNS: [Column; 8] = [
     Column::Rsa1,
 ];
 
+const PUBLIC: [Format; 6] =
+    [Format::OneLine, Format::Certificate, Format::Rfc4716, Format::Spki, Format::Pkcs1Public, Format::Ssh1Public];
+
 type Row = (&'static str, Format, bool, [Expected; 8]);
 
 #[rustfmt::skip]
@@ -104,15 +107,7 @@ fn each_cell_is_read_as_the_key_that_its_tool_says_it_is_or_refused_for_a_docume
                     Expected::Refused(error, reason) => refusal_fault(&file, error, reason),
                     _ => {
                         let name = format!("{what}: {name}");
-                        let private = !matches!(
-                            format,
-                            Format::OneLine
-                                | Format::Certificate
-                                | Format::Rfc4716
-                                | Format::Spki
-                                | Format::Pkcs1Public
-                                | Format::Ssh1Public
-                        );
+                        let private = !PUBLIC.contains(&format);
                         let cell = Cell { name, file, format, private, encrypted, fingerprint, comment: None };
                         cell.fault().or_else(|| passphrase_fault(&cell))
                     }

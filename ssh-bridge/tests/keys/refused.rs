@@ -105,6 +105,31 @@ fn each_failure_is_told_apart() {
     assert_eq!(decode(cipher.as_bytes()).unwrap_err().to_string(), "unsupported PEM cipher: CAMELLIA-256-CBC");
 }
 
+/// What the table of `cells` has no place for; each stands in the documentation of `keys`.
+#[test]
+fn whole_files_that_are_not_read_say_so() {
+    let folder = Folder::with_keys(&["ed25519", "ecdsa256"]);
+    folder.copy("ecdsa256", "it");
+    folder.run("ssh-keygen", &["-q", "-p", "-P", "", "-N", "", "-m", "PKCS8", "-f", "it"]);
+    let pass = format!("pass:{PASSPHRASE}");
+    let legacy = ["-provider", "legacy", "-provider", "default"];
+    for weak in ["PBE-SHA1-RC2-40", "PBE-SHA1-RC2-128", "PBE-SHA1-RC4-128", "PBE-MD5-RC2-64"] {
+        let args = ["pkcs8", "-topk8", "-in", "it", "-out", "weak", "-passout", &pass, "-v1", weak];
+        folder.run("openssl", &[&args[..], &legacy].concat());
+        let refused = decode(&folder.read("weak")).and_then(|file| file.private_key(Some(PASSPHRASE.as_bytes())));
+        let said = refused.unwrap_err().to_string();
+        assert_eq!(said, "unsupported encryption: RC2 or RC4: re-encrypt the key", "{weak}");
+    }
+    folder.run("puttygen", &["ed25519", "-O", "private", "-o", "ppk", "--new-passphrase", "nopass"]);
+    let version1 = String::from_utf8(folder.read("ppk")).unwrap().replace("User-Key-File-3", "User-Key-File-1");
+    let said = decode(version1.as_bytes()).unwrap_err().to_string();
+    assert!(said.starts_with("unsupported PuTTY key's version: 1"), "{said}");
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+    let two = [b"openssh-key-v1\0".to_vec(), string(b"none"), string(b"none"), string(b""), vec![0, 0, 0, 2]].concat();
+    let said = decode(&[two, string(b"one"), string(b"two"), string(b"both")].concat()).unwrap_err().to_string();
+    assert!(said.ends_with("several keys in one file"), "{said}");
+}
+
 #[test]
 fn a_wrong_passphrase_for_old_pem_is_never_a_key() {
     // One wrong passphrase in 256 leaves good padding: what is inside has to be looked at.

@@ -192,8 +192,8 @@ fn binary(input: &[u8], limits: &Limits) -> Option<Found> {
         return Some(as_format(Format::Ssh1, ssh1::decode(input, limits)));
     }
     match input {
-        [0x30, 0x81..=0x84, ..] => return Some(der_keys::decode(input, limits)),
-        [0x30, short @ 0..=0x7f, rest @ ..] if usize::from(*short) == rest.len() => {
+        // A sequence whose length no text has, or one that begins with a number or an algorithm: no text does either.
+        [0x30, 0x81..=0x84, ..] | [0x30, _, 0x02, ..] | [0x30, _, 0x30, _, 0x06, ..] => {
             return Some(der_keys::decode(input, limits));
         }
         _ => {}

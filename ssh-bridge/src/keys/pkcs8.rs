@@ -30,6 +30,8 @@ const PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c];
 const SCRYPT: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x04, 0x0b];
 const PBE_MD5_DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x03];
 const PBE_SHA1_DES: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0a];
+const PBE_MD5_RC2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x06];
+const PBE_SHA1_RC2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0b];
 /// PKCS#12's: its last byte is 3 for triple DES with three keys, 4 with two, others for RC2 and RC4.
 const PBE_PKCS12: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01];
 /// HMAC by hash: its last byte says which.
@@ -76,6 +78,7 @@ pub(crate) fn decode_encrypted(der: &[u8], limits: &Limits) -> Result<Content, E
     let (identifier, mut parameters) = reader.algorithm()?;
     let encrypted = reader.value(der::OCTET_STRING)?;
     reader.finish()?;
+    let weak = || Error::unsupported("encryption", "RC2 or RC4: re-encrypt the key");
     let (scheme, cipher) = match identifier {
         PBES2 => pbes2(&mut parameters.sequence()?, limits)?,
         PBE_MD5_DES | PBE_SHA1_DES => {
@@ -87,9 +90,8 @@ pub(crate) fn decode_encrypted(der: &[u8], limits: &Limits) -> Result<Content, E
             let (salt, iterations) = salt_and_iterations(&mut parameters.sequence()?, limits)?;
             (Scheme::Pkcs12 { two_keys: *which == 4, salt, iterations }, Cbc::TripleDes)
         }
-        [prefix @ .., _] if prefix == PBE_PKCS12 => {
-            return Err(Error::unsupported("encryption", "RC2 or RC4: re-encrypt the key"));
-        }
+        PBE_MD5_RC2 | PBE_SHA1_RC2 => return Err(weak()),
+        [prefix @ .., _] if prefix == PBE_PKCS12 => return Err(weak()),
         other => return Err(Error::unsupported("encryption", der::dotted(other))),
     };
     if encrypted.is_empty() || encrypted.len() % cipher.block_bytes() != 0 {

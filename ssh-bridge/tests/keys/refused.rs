@@ -113,7 +113,7 @@ fn whole_files_that_are_not_read_say_so() {
     folder.run("ssh-keygen", &["-q", "-p", "-P", "", "-N", "", "-m", "PKCS8", "-f", "it"]);
     let pass = format!("pass:{PASSPHRASE}");
     let legacy = ["-provider", "legacy", "-provider", "default"];
-    for weak in ["PBE-SHA1-RC2-40", "PBE-SHA1-RC2-128", "PBE-SHA1-RC4-128", "PBE-MD5-RC2-64"] {
+    for weak in ["PBE-SHA1-RC2-40", "PBE-SHA1-RC2-128", "PBE-SHA1-RC4-128", "PBE-MD5-RC2-64", "PBE-SHA1-RC2-64"] {
         let args = ["pkcs8", "-topk8", "-in", "it", "-out", "weak", "-passout", &pass, "-v1", weak];
         folder.run("openssl", &[&args[..], &legacy].concat());
         let refused = decode(&folder.read("weak")).and_then(|file| file.private_key(Some(PASSPHRASE.as_bytes())));

@@ -35,7 +35,7 @@ enum Content {
         #[serde(flatten)]
         key: InspectedKey,
         #[serde(skip_serializing_if = "Option::is_none")]
-        certificate: Option<InspectedCertificate>,
+        certificate: Option<Box<InspectedCertificate>>,
     },
     Error {
         error: String,
@@ -134,7 +134,7 @@ impl From<Result<AuthorizedKey, Error>> for Content {
                     hosts: None,
                     options: Some(options.collect()),
                     key: inspected(entry.public_key(), entry.certificate()),
-                    certificate: entry.certificate().map(InspectedCertificate::of),
+                    certificate: entry.certificate().map(|certificate| Box::new(InspectedCertificate::of(certificate))),
                 }
             }
             Err(error) => Self::Error { error: error.to_string() },

@@ -263,6 +263,8 @@ pub struct Connection {
     /// Channels that end by themselves, and a time before which none does.
     timed: BTreeSet<ChannelId>,
     next_end: Option<Micros>,
+    /// When bulk that is held back may go on, if nothing is acknowledged before.
+    bulk_at: Option<Micros>,
     /// Channels that live and are more urgent than [`Urgency::NORMAL`].
     urgent_count: u32,
 
@@ -337,6 +339,7 @@ impl Connection {
             pace: Pace::default(),
             timed: BTreeSet::new(),
             next_end: None,
+            bulk_at: None,
             urgent_count: 0,
             peer_max_frame: 0,
             peer_channel_credit: 0,

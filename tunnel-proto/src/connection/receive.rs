@@ -173,7 +173,7 @@ impl Connection {
                 if self.ping == Some(id) {
                     self.ping = None;
                     if let Some(asked_at) = self.ping_said_at.take() {
-                        self.pace.note_round_trip(self.last_heard.0.saturating_sub(asked_at.0));
+                        self.pace.note_round_trip(self.last_heard, self.last_heard.0.saturating_sub(asked_at.0));
                     }
                 }
             }
@@ -211,13 +211,13 @@ impl Connection {
                     self.events.push_back(Event::Reset { channel: id, code, reason });
                 }
             }
-            Frame::Ack { received } => {
+            Frame::Ack { received, arrived_at } => {
                 if self.agreed.is_none() {
                     return Err(Error::Malformed { what: "ACK", reason: "without resumption" });
                 }
                 let outcome = self.replay.acknowledge(received);
                 outcome.map_err(|reason| Error::Malformed { what: "ACK", reason })?;
-                self.pace.acknowledged(self.last_heard, received, self.replay.sent());
+                self.pace.acknowledged(self.last_heard, received, arrived_at, self.replay.sent());
             }
             Frame::Resume(_) => return Err(Error::Malformed { what: "RESUME", reason: "not at the beginning" }),
             Frame::Resumed { .. } => return Err(Error::Malformed { what: "RESUMED", reason: "without a RESUME" }),

@@ -81,7 +81,7 @@ impl Connection {
             self.ping_said_at = Some(now);
             Frame::Ping { id: self.ping.unwrap_or_default(), pong: false }
         } else {
-            Frame::Ack { received: self.acknowledgement.say(self.input.counted()) }
+            self.acknowledgement.say(self.input.counted())
         };
         let mut out = BytesMut::new();
         frame.encode(&mut out);
@@ -167,17 +167,24 @@ impl Connection {
         let session_credit = self.send_limit.saturating_sub(self.sent);
         let max_frame = usize::from(self.config.frame_bytes.min(self.peer_max_frame)).min(max_bytes);
         let is_shared = self.urgent_count > 0 && self.agreed.is_some();
-        let is_full = is_shared && self.replay.under_way() >= self.pace.under_way_bytes();
+        let bulk_at = if is_shared { self.pace.next_at(now, self.replay.under_way()) } else { Some(now) };
+        self.bulk_at = None;
         for (urgency, count) in self.data.order(now) {
             let is_bulk = urgency >= Urgency::NORMAL;
-            if is_bulk && is_full {
+            if is_bulk && bulk_at != Some(now) {
+                self.bulk_at = bulk_at;
+                self.pace.held_back();
                 continue;
             }
             let max_frame = if is_bulk && is_shared { max_frame.min(self.pace.frame_bytes()) } else { max_frame };
             // Each channel is looked at once at most: those that the session's credit holds up keep their turn.
             for _ in 0..count {
                 let Some(id) = self.data.pop(urgency) else { break };
+                let before = self.replay.sent();
                 if self.cut_data_of(now, id, session_credit, max_frame) {
+                    if is_bulk && is_shared {
+                        self.pace.bulk_sent(now, self.replay.sent() - before);
+                    }
                     self.data.served(now, urgency);
                     return true;
                 }

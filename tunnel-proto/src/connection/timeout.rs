@@ -74,7 +74,7 @@ impl Connection {
     fn end_channels(&mut self, now: Micros) {
         self.next_end = None;
         for id in self.timed.clone() {
-            match self.channels.get(&id).and_then(Channel::end) {
+            match self.channels.get(&id).and_then(|channel| channel.end()) {
                 Some((at, code)) if at <= now => {
                     self.timed.remove(&id);
                     // It lives, so that this is no misuse.

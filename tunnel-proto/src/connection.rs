@@ -307,6 +307,7 @@ impl Connection {
     /// A session at its very beginning: `poll_transmit` has the HELLO.
     pub fn new(mut config: Config, limits: Limits, now: Micros) -> Self {
         let with_preamble = config.carrier == CarrierKind::Magic;
+        let replay = Replay::new(limits.budget.clone());
         Self {
             offer: config.resumption.as_mut().and_then(|resumption| resumption.session.take()),
             next_local: match config.role {
@@ -326,7 +327,7 @@ impl Connection {
             drain_unsaid: None,
             peer_drains: false,
             input: Input::new(with_preamble),
-            replay: Replay::default(),
+            replay,
             headers: BytesMut::new(),
             events: VecDeque::new(),
             channels: BTreeMap::new(),

@@ -92,7 +92,7 @@ fn connection(input: &Bytes) -> usize {
                 if let Event::Data(data) = &event {
                     data_bytes += data.len();
                 }
-                black_box(event);
+                black_box(&event);
             }
             while let Some(piece) = connection.poll_transmit() {
                 black_box(piece);

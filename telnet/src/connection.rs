@@ -34,6 +34,16 @@ use crate::{
     },
 };
 
+/// A slice shorter than this part of its chunk comes from a copy of what is near, so that whoever keeps it does not keep the chunk.
+const COPIED_BELOW: usize = 32;
+/// How much is copied at a time: what such a slice keeps.
+const COPY_BYTES: usize = 1024;
+
+/// Whether a slice is so small a part of its chunk that it must not keep it.
+fn is_small(slice_bytes: usize, chunk_bytes: usize) -> bool {
+    chunk_bytes > COPY_BYTES && slice_bytes.saturating_mul(COPIED_BELOW) < chunk_bytes
+}
+
 /// What happened, in the order of the peer's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -44,30 +54,11 @@ pub enum Event {
     Command(Command),
     /// The end of a Synch: what the peer wanted thrown away has been.
     DataMark,
-    /// An option is on now.
-    Enabled {
+    /// What became of an option.
+    Changed {
+        /// It is on, off, or was said no to.
+        change: Change,
         /// Who performs it.
-        side: Side,
-        /// Which.
-        option: OptionCode,
-    },
-    /// An option is off now.
-    Disabled {
-        /// Who performed it.
-        side: Side,
-        /// Which.
-        option: OptionCode,
-    },
-    /// The peer said no to an option this side asked for.
-    Refused {
-        /// Who would have performed it.
-        side: Side,
-        /// Which.
-        option: OptionCode,
-    },
-    /// The peer asked for an option, and this side said no.
-    Declined {
-        /// Who would have performed it.
         side: Side,
         /// Which.
         option: OptionCode,
@@ -107,6 +98,8 @@ pub struct Connection {
     chunk: Bytes,
     /// How long it was: what a slice of it may keep in memory.
     chunk_bytes: usize,
+    /// What of the chunk comes after a copy of a part of it, and how long that chunk was.
+    beyond: (Bytes, usize),
     /// What comes after it, as it came.
     waiting: VecDeque<Bytes>,
     /// INVARIANT: the sum of the lengths in `waiting`.
@@ -125,6 +118,7 @@ impl Connection {
             parser: Parser::new(&limits),
             chunk: Bytes::new(),
             chunk_bytes: 0,
+            beyond: (Bytes::new(), 0),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             #[cfg(feature = "mccp")]
@@ -141,7 +135,8 @@ impl Connection {
         if input.is_empty() || self.failed.is_some() {
             return;
         }
-        let (got, max) = (self.chunk.len() + self.waiting_bytes, self.receiver.limits.max_waiting_input_bytes);
+        let here = self.chunk.len() + self.beyond.0.len();
+        let (got, max) = (here + self.waiting_bytes, self.receiver.limits.max_waiting_input_bytes);
         if got > max {
             self.fail(Error::LimitExceeded { what: "max_waiting_input_bytes", got: wide(got), max: wide(max) });
             return;
@@ -182,6 +177,9 @@ impl Connection {
                 return Ok(None);
             }
             if self.chunk.is_empty() {
+                (self.chunk, self.chunk_bytes) = core::mem::take(&mut self.beyond);
+            }
+            if self.chunk.is_empty() {
                 match self.next_chunk()? {
                     Some(Chunk::Bytes(chunk)) => {
                         self.chunk_bytes = chunk.len();
@@ -199,19 +197,19 @@ impl Connection {
                 None => None,
                 Some(Token::Negotiation { verb, option }) if option != OptionCode::TIMING_MARK => {
                     self.chunk.advance(used);
-                    match self.receiver.negotiation(verb, option) {
-                        // Each event is made where it is returned: moving one costs more than everything else here.
-                        Some((Change::Enabled, side)) => return Ok(Some(Event::Enabled { side, option })),
-                        Some((Change::Disabled, side)) => return Ok(Some(Event::Disabled { side, option })),
-                        Some((Change::Refused, side)) => return Ok(Some(Event::Refused { side, option })),
-                        Some((Change::Declined, side)) => return Ok(Some(Event::Declined { side, option })),
-                        None => continue,
+                    if let Some((change, side)) = self.receiver.negotiation(verb, option) {
+                        return Ok(Some(Event::Changed { change, side, option }));
                     }
+                    continue;
                 }
                 Some(Token::Data(data)) => {
                     // Data is the end of what a token used: a doubled byte stands before it.
                     let length = data.len();
                     self.chunk.advance(used.saturating_sub(length));
+                    if is_small(length, self.chunk_bytes) {
+                        self.copy_near();
+                    }
+                    let length = length.min(self.chunk.len());
                     match self.receiver.data(&mut self.chunk, length, self.chunk_bytes) {
                         Some(data) => return Ok(Some(Event::Data(data))),
                         None => continue,
@@ -222,20 +220,40 @@ impl Connection {
                     return Ok(Some(self.receiver.command(command)));
                 }
                 Some(Token::Negotiation { verb, .. }) => self.receiver.timing_mark(verb),
-                Some(Token::Subnegotiation { option, payload }) => Some(self.receiver.subnegotiation(option, payload)),
+                Some(Token::Subnegotiation { option, payload }) => {
+                    let event = self.receiver.subnegotiation(option, payload);
+                    self.chunk.advance(used);
+                    #[cfg(feature = "mccp")]
+                    self.follow_compression();
+                    return Ok(Some(event));
+                }
                 Some(Token::Spoilt { option, error }) => Some(Event::Faulty { option, error }),
             };
             self.chunk.advance(used);
-            #[cfg(feature = "mccp")]
-            if core::mem::take(&mut self.receiver.compression.follows) && self.inflate.is_none() {
-                let rest = core::mem::take(&mut self.chunk);
-                self.waiting_bytes += rest.len();
-                self.waiting.push_front(rest);
-                self.inflate = Some(compression::Inflate::new());
-            }
             if event.is_some() {
                 return Ok(event);
             }
+        }
+    }
+
+    /// Reads on in a copy of what is near, so that whoever keeps a small slice does not keep the whole chunk.
+    fn copy_near(&mut self) {
+        let near = self.chunk.split_to(self.chunk.len().min(COPY_BYTES));
+        let rest = core::mem::replace(&mut self.chunk, Bytes::copy_from_slice(&near));
+        self.beyond = (rest, self.chunk_bytes);
+        self.chunk_bytes = near.len();
+    }
+
+    /// From here on the peer's bytes are compressed, if it has said so.
+    #[cfg(feature = "mccp")]
+    fn follow_compression(&mut self) {
+        if core::mem::take(&mut self.receiver.compression.follows) && self.inflate.is_none() {
+            let (chunk, (beyond, _)) = (core::mem::take(&mut self.chunk), core::mem::take(&mut self.beyond));
+            for rest in [beyond, chunk].into_iter().filter(|rest| !rest.is_empty()) {
+                self.waiting_bytes += rest.len();
+                self.waiting.push_front(rest);
+            }
+            self.inflate = Some(compression::Inflate::new());
         }
     }
 
@@ -280,10 +298,10 @@ impl Connection {
     /// what comes, is TLS, and within it both sides start anew with a connection of its own.
     pub fn take_unread(&mut self) -> Bytes {
         self.waiting_bytes = 0;
-        let chunk = core::mem::take(&mut self.chunk);
-        match self.waiting.is_empty() {
+        let (chunk, (beyond, _)) = (core::mem::take(&mut self.chunk), core::mem::take(&mut self.beyond));
+        match beyond.is_empty() && self.waiting.is_empty() {
             true => chunk,
-            false => chunk.into_iter().chain(self.waiting.drain(..).flatten()).collect(),
+            false => chunk.into_iter().chain(beyond).chain(self.waiting.drain(..).flatten()).collect(),
         }
     }
 
@@ -300,7 +318,11 @@ impl Connection {
 
     /// Whether it is time to read from the peer: what has come is used up, and the answers to it do not pile up.
     pub fn wants_input(&self) -> bool {
-        self.failed.is_none() && self.chunk.is_empty() && self.waiting.is_empty() && !self.receiver.is_stopped()
+        self.failed.is_none()
+            && self.chunk.is_empty()
+            && self.beyond.0.is_empty()
+            && self.waiting.is_empty()
+            && !self.receiver.is_stopped()
     }
 
     /// Takes as much of the front of `data` as there is room for, and returns how many bytes that was. The rest can go

@@ -63,6 +63,7 @@ mod connection;
 mod error;
 pub mod keyboard;
 mod limits;
+mod near;
 mod negotiator;
 pub mod newline;
 pub mod option;

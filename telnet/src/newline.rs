@@ -6,7 +6,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use memchr::{memchr, memchr_iter, memchr2, memchr3};
 
-use crate::IAC;
+use crate::{IAC, near::find};
 
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
@@ -65,7 +65,7 @@ impl Folder {
             _ if is_binary => true,
             Incoming::Raw => true,
             Incoming::Screen => !(self.after_cr && data.first() == Some(&NUL)) && nul_after_cr(data).is_none(),
-            Incoming::Keys | Incoming::Lines => !self.after_cr && memchr(CR, data).is_none(),
+            Incoming::Keys | Incoming::Lines => !self.after_cr && find(CR, data).is_none(),
         };
         if passes {
             self.after_cr = !is_binary && self.mode != Incoming::Raw && data.last() == Some(&CR);
@@ -125,7 +125,11 @@ impl Folder {
 
 /// Where the first NUL stands that follows a CR.
 fn nul_after_cr(data: &[u8]) -> Option<usize> {
-    memchr_iter(NUL, data).find(|at| at.checked_sub(1).and_then(|before| data.get(before)) == Some(&CR))
+    let first = find(NUL, data)?;
+    let from = data.get(first..)?;
+    memchr_iter(NUL, from)
+        .map(|at| first + at)
+        .find(|at| at.checked_sub(1).and_then(|before| data.get(before)) == Some(&CR))
 }
 
 /// Where the byte stands that the first CR swallows.

@@ -16,11 +16,11 @@
 use alloc::vec::Vec;
 
 use bytes::{BufMut, BytesMut};
-use memchr::memchr;
 
 use crate::{
     Command, Error, IAC, Limits, OptionCode, Verb,
     limits::{check, wide},
+    near::find,
 };
 
 /// The beginning of a subnegotiation.
@@ -28,8 +28,6 @@ pub(crate) const SB: u8 = 250;
 const SE: u8 = Command::SE.0;
 /// Room for payloads that a parser keeps from one subnegotiation to the next, in bytes.
 const KEPT_BYTES: usize = 4096;
-/// How far to look for IAC eight bytes at a time.
-const NEAR_WORDS: usize = 2;
 
 /// One piece of the stream, in order. Data, and payloads that came in one piece, are slices of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +87,7 @@ impl Token<'_> {
 pub fn escape(data: &[u8], out: &mut BytesMut) {
     out.reserve(data.len());
     let mut rest = data;
-    while let Some((before, after)) = memchr(IAC, rest).and_then(|at| rest.split_at_checked(at + 1)) {
+    while let Some((before, after)) = find(IAC, rest).and_then(|at| rest.split_at_checked(at + 1)) {
         out.extend_from_slice(before);
         out.put_u8(IAC);
         rest = after;
@@ -162,7 +160,7 @@ impl Parser {
             },
             [IAC, IAC, ref rest @ ..] => {
                 // A doubled 0xFF: the second one is data, and so is what follows.
-                let end = find_iac(rest).map(|at| at + 1);
+                let end = find(IAC, rest).map(|at| at + 1);
                 *input = input.get(1..)?;
                 Some(data(input, end))
             }
@@ -172,7 +170,7 @@ impl Parser {
             }
             [IAC, ..] => self.step(input),
             [] => None,
-            _ => Some(data(input, find_iac(input))),
+            _ => Some(data(input, find(IAC, input))),
         }
     }
 
@@ -206,11 +204,11 @@ impl Parser {
                     *input = rest;
                     self.state = State::Command;
                 }
-                State::Data => return Some(data(input, find_iac(input))),
+                State::Data => return Some(data(input, find(IAC, input))),
                 State::Command => {
                     self.state = State::Data;
                     if first == IAC {
-                        return Some(data(input, find_iac(rest).map(|at| at + 1)));
+                        return Some(data(input, find(IAC, rest).map(|at| at + 1)));
                     }
                     *input = rest;
                     match Verb::from_byte(first) {
@@ -340,23 +338,6 @@ impl Parser {
     }
 }
 
-/// Where the next IAC is. Among options it is near, and a call of `memchr` costs more than the bytes before it.
-#[inline]
-fn find_iac(input: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, _) = input.as_chunks::<8>();
-    for (at, word) in (0..).step_by(8).zip(words.iter().take(NEAR_WORDS)) {
-        // A byte of 0xFF is one of zero in the complement; the lowest bit that is set is exact.
-        let zeroes = !u64::from_le_bytes(*word);
-        let found = zeroes.wrapping_sub(ONES) & !zeroes & (ONES << 7);
-        if found != 0 {
-            return usize::try_from(found.trailing_zeros() / 8).ok().map(|byte| at + byte);
-        }
-    }
-    let near = words.len().min(NEAR_WORDS) * 8;
-    memchr(IAC, input.get(near..)?).map(|at| at + near)
-}
-
 /// The data before `end`, or all of it.
 #[inline]
 fn data<'a>(input: &mut &'a [u8], end: Option<usize>) -> Token<'a> {
@@ -368,7 +349,7 @@ fn data<'a>(input: &mut &'a [u8], end: Option<usize>) -> Token<'a> {
 /// The bytes before the first IAC, and those after it.
 #[inline]
 fn until_iac(input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = find_iac(input)?;
+    let at = find(IAC, input)?;
     Some((input.get(..at)?, input.get(at + 1..)?))
 }
 

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 #[cfg(feature = "mccp")]
 use super::compression::Compression;
-use super::{Config, Event, output::Output, transmit::Slots};
+use super::{COPY_BYTES, Config, Event, is_small, output::Output, transmit::Slots};
 use crate::{
     Change, Command, Error, Limits, Negotiator, OptionCode, QState, Side, Subnegotiation, Verb,
     newline::Folder,
@@ -21,11 +21,6 @@ use crate::{
         x_display::XDisplay,
     },
 };
-
-/// A slice shorter than this part of its chunk is copied, so that whoever keeps it does not keep the whole chunk.
-const COPIED_BELOW: usize = 32;
-/// Copies share buffers of this length: a copy keeps no more than that.
-const COPIES_BYTES: usize = 1024;
 
 /// Everything but the bytes that came: what the parser's tokens act on.
 #[derive(Debug)]
@@ -148,18 +143,8 @@ impl Receiver {
         if self.in_synch {
             chunk.advance(length);
             None
-        } else if is_small(length, chunk_bytes) {
-            let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
-            let data = chunk.get(..length).unwrap_or_default();
-            let passes = self.folder.passes(data, binary);
-            let copy = self.copy(data);
-            chunk.advance(length);
-            if passes {
-                return Some(copy);
-            }
-            self.data = copy;
-            self.data_chunk_bytes = 0;
-            self.next_data()
+        } else if chunk_bytes <= COPY_BYTES && self.passes(chunk, length) {
+            Some(chunk.split_to(length))
         } else {
             self.data = chunk.split_to(length);
             self.data_chunk_bytes = chunk_bytes;
@@ -167,9 +152,15 @@ impl Receiver {
         }
     }
 
+    #[inline]
+    fn passes(&mut self, chunk: &Bytes, length: usize) -> bool {
+        let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
+        self.folder.passes(chunk.get(..length).unwrap_or_default(), binary)
+    }
+
     fn copy(&mut self, data: &[u8]) -> Bytes {
         if self.copies.capacity() < data.len() {
-            self.copies.reserve(data.len().max(COPIES_BYTES));
+            self.copies.reserve(data.len().max(COPY_BYTES));
         }
         self.copies.extend_from_slice(data);
         self.copies.split().freeze()
@@ -374,10 +365,6 @@ impl Receiver {
         };
         self.negotiator.state(side, option) != QState::No
     }
-}
-
-fn is_small(length: usize, chunk_bytes: usize) -> bool {
-    length.saturating_mul(COPIED_BELOW) < chunk_bytes
 }
 
 /// Whether an option can be agreed to at all: the first MCCP is ambiguous on the wire, the others are a feature.

@@ -9,9 +9,11 @@
 //! would starve. The two clocks need not agree: what they differ by is taken off one way and added to the other.
 //!
 //! ```text
-//!             a queue              under way <= low        a round trip          a round trip
-//!   Starting ─────────► Steady ──► Falling ──────────► Low ─────────────► Measuring ─────────► Steady
-//!                              10 s, or a queue              the shortest way there is measured anew
+//!            a queue, or        every 10 s, or          little is        a                a                  a
+//!            enough rounds      a long queue            under way        round            round              round
+//!   Starting ───────────► Steady ──────────────► Falling ────────► Low ───────► Measuring ───────► Filling ────────► Steady
+//!      ▲                                                                            │
+//!      └────────────────────────────── the path has become longer ──────────────────┘
 //! ```
 //!
 //! Spec: PROTOCOL.md §11.2.
@@ -111,8 +113,10 @@ enum Phase {
     Falling,
     /// Little is under way, but what is acknowledged left before that.
     Low,
-    /// What is acknowledged met no queue of ours.
+    /// What is acknowledged met no queue of ours. Little by little as much goes under way again as before.
     Measuring,
+    /// As much is under way again, but what is acknowledged left before that.
+    Filling,
 }
 
 #[derive(Debug, Default)]
@@ -237,9 +241,10 @@ impl Pace {
                     (self.rate_once, self.rounds_without_growth) = (0, 0);
                     Phase::Starting
                 } else {
-                    Phase::Steady
+                    Phase::Filling
                 }
             }
+            Phase::Filling => Phase::Steady,
         };
     }
 
@@ -315,7 +320,7 @@ impl Pace {
                 self.bytes_in(shortest.saturating_mul(2)).max(FIRST_UNDER_WAY_BYTES)
             }
             Phase::Falling | Phase::Low => self.low_bytes(),
-            Phase::Steady | Phase::Measuring => {
+            Phase::Steady | Phase::Measuring | Phase::Filling => {
                 // While an acknowledgement is on its way back, more arrives over there.
                 let back = self.back.saturating_add(MAX_UNHEARD).min(difference(now, arrived_at));
                 let path = u64::try_from(there.saturating_add(back)).unwrap_or_default();
@@ -328,14 +333,18 @@ impl Pace {
         let missing = self.micros_of(under_way.saturating_sub(most).saturating_add(1));
         let at = Micros(now.0.saturating_add(missing));
         let is_heard_first = difference(at, arrived_at) > self.back.saturating_add(MAX_UNHEARD);
-        let rises = matches!(self.phase, Phase::Steady | Phase::Measuring) && !is_heard_first;
+        let rises = matches!(self.phase, Phase::Steady | Phase::Measuring | Phase::Filling) && !is_heard_first;
         rises.then(|| at.max(self.not_before))
     }
 
-    /// A frame of bulk goes out now: the next follows at a little more than the path's rate.
+    /// A frame of bulk goes out now: the next follows at the path's rate, or a little more.
     pub(super) fn bulk_sent(&mut self, now: Micros, bytes: u64) {
         if self.phase != Phase::Starting {
-            let lasts = self.micros_of(bytes) / 5 * 4;
+            let lasts = match self.phase {
+                // What is missing after the queue was emptied is not to become one at once.
+                Phase::Measuring | Phase::Filling => self.micros_of(bytes),
+                _ => self.micros_of(bytes) / 5 * 4,
+            };
             let earliest = now.0.saturating_sub(self.queue_micros());
             self.not_before = Micros(self.not_before.0.max(earliest).saturating_add(lasts));
         }

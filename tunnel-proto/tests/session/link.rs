@@ -39,15 +39,23 @@ struct Direction {
     free_at: u64,
 }
 
+/// What the clock of a side shows: they do not agree, and the far one is fast.
+fn clock(side: usize, now: u64) -> Micros {
+    match side {
+        0 => Micros(now),
+        _ => Micros(1_000_000_000_000 + now + now / 10_000),
+    }
+}
+
 impl Direction {
     fn room(&self, link: Link, now: u64) -> u64 {
         let waiting = self.free_at.saturating_sub(now) * link.bytes_per_second / 1_000_000;
         SOCKET_BYTES.saturating_sub(waiting).min(BATCH_BYTES)
     }
 
-    fn take_from(&mut self, link: Link, machine: &mut Connection, now: u64) {
+    fn take_from(&mut self, link: Link, machine: &mut Connection, now: u64, clock: Micros) {
         while let room @ 1.. = self.room(link, now) {
-            let Some(piece) = machine.poll_transmit(Micros(now), room as usize) else { return };
+            let Some(piece) = machine.poll_transmit(clock, room as usize) else { return };
             let lasts = piece.len() as u64 * 1_000_000 / link.bytes_per_second;
             self.free_at = self.free_at.max(now) + lasts;
             self.under_way.push_back((self.free_at + link.delay_micros, piece));
@@ -96,7 +104,8 @@ fn run(what: &str, scene: Scene) -> Figures {
     let (mut near, mut far) = (Config::dialer(CarrierKind::Magic), Config::acceptor(CarrierKind::Magic));
     near.resumption = Some(Resumption::dialer());
     far.resumption = Some(Resumption::acceptor(SessionId([1; 16]), Secret::new([2; 32])));
-    let mut machines = [near, far].map(|config| Connection::new(config, Limits::default(), Micros(0)));
+    let mut machines =
+        [(0, near), (1, far)].map(|(side, config)| Connection::new(config, Limits::default(), clock(side, 0)));
     let open = |urgency| Open { urgency, ..Open::to("x") };
     let terminal = machines[0].open(open(Urgency::INTERACTIVE)).unwrap();
     let transfer = machines[0].open(open(Urgency::BULK)).unwrap();
@@ -121,11 +130,12 @@ fn run(what: &str, scene: Scene) -> Figures {
             }
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             next_looks[side] = now + (random >> 33) % late_micros.max(1);
+            let clock = clock(side, now);
             // As a driver, it asks for something to send only when something has happened.
             let had_no_room = wires[side].room(link, now - 250) == 0;
             let mut is_awake = late_micros > 0 || (had_no_room && wires[side].room(link, now) > 0);
             while let Some(bytes) = wires[1 - side].arrived(now) {
-                machine.handle_input(Micros(now), bytes);
+                machine.handle_input(clock, bytes);
                 is_awake = true;
                 while let Some(event) = machine.poll_event().unwrap() {
                     match event {
@@ -147,8 +157,8 @@ fn run(what: &str, scene: Scene) -> Figures {
                     }
                 }
             }
-            if machine.poll_timeout().is_some_and(|at| at.0 <= now) {
-                machine.handle_timeout(Micros(now));
+            if machine.poll_timeout().is_some_and(|at| at <= clock) {
+                machine.handle_timeout(clock);
                 is_awake = true;
             }
             if bulk[1 - side] && now > 200_000 && machine.room(transfer) > 0 {
@@ -161,7 +171,7 @@ fn run(what: &str, scene: Scene) -> Figures {
                 is_awake = true;
             }
             if is_awake {
-                wires[side].take_from(link, machine, now);
+                wires[side].take_from(link, machine, now, clock);
             }
         }
     }

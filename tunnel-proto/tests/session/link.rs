@@ -50,7 +50,11 @@ fn clock(side: usize, now: u64) -> Micros {
 impl Direction {
     fn room(&self, link: Link, now: u64) -> u64 {
         let waiting = self.free_at.saturating_sub(now) * link.bytes_per_second / 1_000_000;
-        SOCKET_BYTES.saturating_sub(waiting).min(BATCH_BYTES)
+        match SOCKET_BYTES.saturating_sub(waiting) {
+            // Nobody is woken for less.
+            ..4096 => 0,
+            room => room.min(BATCH_BYTES),
+        }
     }
 
     fn take_from(&mut self, link: Link, machine: &mut Connection, now: u64, clock: Micros) {

@@ -166,7 +166,7 @@ impl Mux {
             reason: std::format!("{error}"),
             by: By::Local,
         })?;
-        state.channels.insert(id, Handle::default());
+        state.channels.insert(id, Box::default());
         state.wake_driver();
         drop(state);
         Ok(Channel::new(self.0.clone(), id))
@@ -519,7 +519,7 @@ struct State {
     next_carrier: Option<BoxIo>,
     /// The session that gets this one's carrier.
     yields_to: Option<Arc<Shared>>,
-    channels: BTreeMap<ChannelId, Handle>,
+    channels: BTreeMap<ChannelId, Box<Handle>>,
     incoming: VecDeque<(ChannelId, Open)>,
     driver: Option<Waker>,
     /// Somebody waits, or has waited, for everything to be sent.

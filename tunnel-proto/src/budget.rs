@@ -29,6 +29,11 @@ impl MemoryBudget {
         Self(Arc::new(Inner { max_bytes, promised_bytes: AtomicUsize::new(0) }))
     }
 
+    /// What may be promised to peers and kept for them in all, in bytes.
+    pub fn max_bytes(&self) -> usize {
+        self.0.max_bytes
+    }
+
     /// What has been promised to peers and is kept for them, in bytes.
     pub fn promised_bytes(&self) -> usize {
         self.0.promised_bytes.load(Ordering::Relaxed)

@@ -155,7 +155,8 @@ impl Mux {
     ///
     /// # Errors
     ///
-    /// The session's end, or [`Code::LIMIT`] by this side if there is no room for another channel now.
+    /// The session's end; or, by this side, [`Code::LIMIT`] if the peer has no room for another channel now, and
+    /// [`Code::BUDGET`] if there is no memory for it here.
     pub fn open(&self, open: Open) -> Result<Channel, Ended> {
         let mut state = self.0.lock();
         if let Some(ended) = &state.ended {

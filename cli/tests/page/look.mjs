@@ -9,9 +9,11 @@ import { assert, connected } from "./page.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-async function check(page, name, theme, site) {
+/** What is wrong with a page as it is shown now, in a theme. */
+export async function check(page, name, theme, site) {
   await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve, 100))));
+  if (site.screenshots) await mkdir(site.screenshots, { recursive: true });
   if (site.screenshots) await page.screenshot({ path: join(site.screenshots, `${name}-${theme}.png`) });
   // By way of the debugger: the page's own policy lets no other script in.
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
@@ -24,7 +26,6 @@ async function check(page, name, theme, site) {
 }
 
 export async function everyPage({ site, person }) {
-  if (site.screenshots) await mkdir(site.screenshots, { recursive: true });
   const context = await person();
   const faults = [];
   const both = async (page, name) => {

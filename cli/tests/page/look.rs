@@ -9,7 +9,7 @@ use crate::{
 
 const SCRIPT: &str = "look.mjs";
 /// Where pictures of all pages go, if anywhere.
-const SCREENSHOTS: &str = "TOWLINE_SCREENSHOTS";
+pub(crate) const SCREENSHOTS: &str = "TOWLINE_SCREENSHOTS";
 
 #[test]
 fn every_page_is_accessible_in_light_and_dark() {

@@ -10,6 +10,7 @@ mod browser;
 #[allow(dead_code, reason = "it draws more than is needed here")]
 mod display;
 mod endpoints;
+mod gate;
 mod login;
 mod look;
 #[path = "../../../ssh-bridge/tests/bridge/operator.rs"]

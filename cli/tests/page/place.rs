@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     display::Display,
+    gate::Gate,
     world::{ADMIN_PASSWORD, Process, World},
 };
 
@@ -22,6 +23,17 @@ impl Place {
         let world = World::new();
         let agent = Some(world.device(DEVICE));
         Self { world, agent }
+    }
+
+    /// The same, but the device comes through a gate.
+    pub(crate) fn behind_a_gate() -> (Self, Gate) {
+        let world = World::new();
+        let gate = Gate::before(&world.url);
+        let mut command = world.towline(&["agent", "--cloud", &gate.url(), "--data-dir"]);
+        command.arg(world.path("agent")).env("RUST_LOG", "error").env("TOWLINE_ENROL_TOKEN", world.token(DEVICE));
+        let agent = Some(Process::spawn(&mut command));
+        world.wait_online(DEVICE, true);
+        (Self { world, agent }, gate)
     }
 
     /// What a scenario has to know. Browsers do not know the cloud's certificate: on its own machine it answers plain.

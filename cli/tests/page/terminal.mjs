@@ -1,6 +1,7 @@
 // Terminals: keys, text, the window's size, the mouse, a reload, much text both ways, and a host key that has changed.
 
-import { assert, connect, logIn, openDevice, until } from "./page.mjs";
+import { check } from "./look.mjs";
+import { assert, connect, logIn, never, openDevice, until } from "./page.mjs";
 
 /** The terminal of an endpoint, connected. */
 async function open(page, name) {
@@ -181,6 +182,30 @@ export async function flood(scene) {
   await enter(terminal, "yes 'another line that nobody reads' | head -c 10000000; echo; echo end-$((40+2))");
   await shows(terminal, "end-42");
   await ask("compare the cloud's memory");
+}
+
+export async function lostDevice(scene) {
+  const { site, ask } = scene;
+  const { terminal } = await openShell(scene);
+  await say(terminal, ask, "echo before", (seen) => seen === "before\n");
+
+  await ask("shut the gate");
+  const status = terminal.getByRole("status");
+  await status.getByText(`${site.device} has lost its connection: what you do arrives when it is back`).waitFor();
+  const button = await terminal.getByRole("button", { name: "Disconnect" }).boundingBox();
+  assert.ok(button.x + button.width <= terminal.viewportSize().width, "what is said pushes the tools out of the window");
+  const faults = [];
+  for (const theme of ["light", "dark"]) faults.push(...(await check(terminal, "terminal-lost-device", theme, site)));
+  assert.deepEqual(faults, [], faults.join("\n"));
+  await enter(terminal, 'echo once-$((40+2)) >> "$OUT"');
+  await never("it arrives over no connection", async () => (await read(ask)) !== "before\n");
+
+  await ask("open the gate");
+  await connected(terminal);
+  await until("what was typed has arrived", async () => (await read(ask)).includes("once-42"));
+  await never("it arrives twice", async () => (await read(ask)) !== "before\nonce-42\n");
+  await say(terminal, ask, "echo $kept", (seen) => seen === "a-word\n");
+  await check(terminal, "terminal-device-back", "light", site);
 }
 
 export async function changedKey({ site, person, ask }) {

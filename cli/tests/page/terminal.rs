@@ -7,6 +7,7 @@ use tokio::{io::copy_bidirectional, net::TcpListener, runtime::Runtime};
 
 use crate::{
     browser,
+    look::SCREENSHOTS,
     place::{DEVICE, Place},
     server::{PASSWORD, Server, USER},
     sshd::Sshd,
@@ -80,6 +81,31 @@ fn run(place: &Place, scenario: &str) {
         }
         other => panic!("nobody knows how to {other}"),
     });
+}
+
+#[test]
+fn a_shell_whose_device_was_cut_off_says_so_and_goes_on_when_it_is_back() {
+    let (place, gate) = Place::behind_a_gate();
+    let _sshd = openssh(&place);
+    let out = place.world.path("said");
+    let mut site = place.site_with(json!({ "out_file": out }));
+    if let Some(screenshots) = std::env::var_os(SCREENSHOTS) {
+        site["screenshots"] = json!(std::path::absolute(screenshots).unwrap());
+    }
+    browser::run(SCRIPT, "lostDevice", site, |what| match what {
+        "read what was said" => json!(fs::read_to_string(&out).unwrap_or_default()).to_string(),
+        "shut the gate" => {
+            gate.shut();
+            String::new()
+        }
+        "open the gate" => {
+            gate.open();
+            String::new()
+        }
+        other => panic!("nobody knows how to {other}"),
+    });
+    let sessions = place.world.json(&["sessions", "list"]);
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "{sessions}");
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub struct Args {
     /// What the tunnel runs on.
     #[arg(long, value_enum, value_name = "KIND", default_value_t = CarrierChoice::Auto)]
     pub carrier: CarrierChoice,
-    /// Memory that the tunnel may promise to connections before their targets take the bytes; what no longer fits is
-    /// refused.
+    /// Memory for the tunnel: bytes that targets have not taken yet, or that the cloud may want again. A connection for
+    /// which none is left is refused.
     #[arg(long, value_name = "MIB", default_value_t = DEFAULT_TUNNEL_MEMORY_BYTES >> 20)]
     pub tunnel_memory_mib: usize,
     /// How to get out to the cloud.

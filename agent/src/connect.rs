@@ -52,8 +52,8 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// Connections that one agent has open at a time, unless [`Agent::max_channels`] says otherwise.
 pub const DEFAULT_MAX_CHANNELS: usize = 256;
 
-/// What an agent's tunnel may promise to take in, in bytes, unless [`Agent::tunnel_memory_bytes`] says otherwise: 128
-/// connections before windows are so many that new ones are refused.
+/// What an agent's tunnel may promise to take in, and keep to send again, in bytes, unless [`Agent::tunnel_memory_bytes`] says
+/// otherwise: a connection begins with a quarter of a MiB.
 pub const DEFAULT_TUNNEL_MEMORY_BYTES: usize = 32 << 20;
 
 /// A device that is enrolled.
@@ -63,7 +63,7 @@ pub struct Agent {
     data_dir: std::path::PathBuf,
     /// Connections to targets at a time; more are refused.
     pub max_channels: usize,
-    /// What the tunnel may promise to take in before a target has taken it, in bytes.
+    /// What the tunnel may promise to take in, and keep to send again, in bytes ([`MemoryBudget`]).
     pub tunnel_memory_bytes: usize,
     /// How to get out to the cloud; directly by default.
     pub way_out: WayOut,

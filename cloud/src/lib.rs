@@ -95,8 +95,7 @@ const SEAL: &str = "towline audit seal v1";
 const SEALED: &str = "towline sealed v1";
 const CHALLENGE: &str = "towline challenge v1";
 
-/// [`Config::tunnel_memory_bytes`] unless somebody says otherwise: 4,096 connections of operators before windows are so
-/// many that new ones are refused.
+/// [`Config::tunnel_memory_bytes`] unless somebody says otherwise: a connection begins with half a MiB.
 pub const DEFAULT_TUNNEL_MEMORY_BYTES: usize = 2 << 30;
 /// [`Config::resume_age`] unless somebody says otherwise.
 pub const DEFAULT_RESUME_AGE: Duration = Duration::from_secs(10 * 60);
@@ -121,7 +120,8 @@ pub struct Config {
     pub web_pki: bool,
     /// Where to take devices' tunnels over QUIC, on UDP; nowhere if there is none. The certificate is the same.
     pub quic_listen: Option<SocketAddr>,
-    /// What the tunnels of all devices and operators together may promise to take in before it is passed on, in bytes.
+    /// What the tunnels of all devices and operators together may promise to take in, and keep to send again, in bytes
+    /// ([`MemoryBudget`]).
     pub tunnel_memory_bytes: usize,
     /// How long what is open waits for a device, or an operator's command, that has lost its connection; zero: not at all.
     pub resume_age: Duration,

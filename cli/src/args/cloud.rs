@@ -48,8 +48,8 @@ pub(crate) struct Cloud {
     /// not get through.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) quic_listen: Option<SocketAddr>,
-    /// Memory that all tunnels together may promise to connections before the other side takes the bytes; what no longer
-    /// fits is refused.
+    /// Memory for all tunnels together: bytes that the other side has not taken yet, or may want again. A connection for
+    /// which none is left is refused.
     #[arg(long, value_name = "MIB", default_value_t = DEFAULT_TUNNEL_MEMORY_BYTES >> 20)]
     pub(crate) tunnel_memory_mib: usize,
     /// How long what is open waits for a device, or an operator's command, that has lost its connection; 0: not at all.

@@ -191,7 +191,7 @@ export async function lostDevice(scene) {
 
   await ask("shut the gate");
   const status = terminal.getByRole("status");
-  await status.getByText(`${site.device} has lost its connection: what you do arrives when it is back`).waitFor();
+  await status.getByText(`${site.device} has lost its connection: what you do waits for it`).waitFor();
   const button = await terminal.getByRole("button", { name: "Disconnect" }).boundingBox();
   assert.ok(button.x + button.width <= terminal.viewportSize().width, "what is said pushes the tools out of the window");
   const faults = [];

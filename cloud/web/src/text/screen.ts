@@ -16,7 +16,7 @@ export const screen = {
   },
   connected: "connected",
   unstable: "The network appears unstable (no answer for 3 s)",
-  away: (device: string) => `${device} has lost its connection: what you do arrives when it is back`,
+  away: (device: string) => `${device} has lost its connection: what you do waits for it`,
   disconnected: "disconnected",
   size: (width: number, height: number) => `${width}×${height}`,
   roundTrip: (millis: number) => `${millis} ms`,

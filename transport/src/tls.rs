@@ -47,9 +47,9 @@ pub enum Trust {
         /// The proxy's host. Who is dialled by that name is the proxy.
         proxy: String,
         /// Whom to believe there.
-        at_proxy: Box<Trust>,
+        at_proxy: Box<Self>,
         /// Whom to believe elsewhere.
-        behind: Box<Trust>,
+        behind: Box<Self>,
     },
 }
 

@@ -192,11 +192,12 @@ impl Api {
     }
 
     fn problem(&self, error: &reqwest::Error) -> Problem {
+        let is_of_proxy = tls::is_of_proxy(error);
         let code = if tls::pin_mismatch(error).is_some() {
             ErrorCode::PinMismatch
-        } else if is_of_tls(error) {
+        } else if is_of_tls(error) && !is_of_proxy {
             ErrorCode::TlsFailed
-        } else if let Some(proxy) = self.proxy.as_ref().filter(|_| error.is_connect()) {
+        } else if let Some(proxy) = self.proxy.as_ref().filter(|_| is_of_proxy || error.is_connect()) {
             let detail = format!("{} through the proxy {proxy}: {}", self.cloud, root_cause(error));
             return Problem::new(ErrorCode::ProxyFailed, detail);
         } else {

@@ -363,21 +363,32 @@ fn carrier_over<S>(stream: TlsStream<S>, mut info: crate::CarrierInfo) -> Carrie
 /// For users of [`client_config`] in another library, such as an HTTP client, which wraps the error in its own.
 #[must_use]
 pub fn pin_mismatch(error: &(dyn std::error::Error + 'static)) -> Option<(KeyPin, KeyPin)> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(Error::PinMismatch { expected, presented }) = error.downcast_ref() {
-            return Some((*expected, *presented));
-        }
-        next = if let Some(io) = error.downcast_ref::<io::Error>() {
+    causes(error).find_map(|error| match error.downcast_ref() {
+        Some(Error::PinMismatch { expected, presented }) => Some((*expected, *presented)),
+        _ => None,
+    })
+}
+
+/// Whether it is the proxy of [`Trust::Proxied`] that was not believed. For the same users.
+#[must_use]
+pub fn is_of_proxy(error: &(dyn std::error::Error + 'static)) -> bool {
+    causes(error).any(|error| error.is::<ProxyCertificate>())
+}
+
+/// The error and what caused it, as deep as it goes.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
             // An io::Error's source is that of what it wraps, which would be passed over.
             io.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static))
         } else if let Some(rustls::Error::Other(OtherError(inner))) = error.downcast_ref() {
             Some(inner.as_ref() as &(dyn std::error::Error + 'static))
         } else {
             error.source()
-        };
-    }
-    None
+        }
+    })
 }
 
 fn handshake_error(error: io::Error) -> Error {
@@ -488,6 +499,11 @@ struct ProxiedVerifier {
     behind: Arc<dyn ServerCertVerifier>,
 }
 
+/// It is not believed.
+#[derive(Debug, thiserror::Error)]
+#[error("the proxy's certificate: {0}")]
+struct ProxyCertificate(rustls::Error);
+
 impl ServerCertVerifier for ProxiedVerifier {
     fn verify_server_cert(
         &self,
@@ -497,8 +513,11 @@ impl ServerCertVerifier for ProxiedVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verifier = if *server_name == self.proxy { &self.at_proxy } else { &self.behind };
-        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        if *server_name != self.proxy {
+            return self.behind.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        }
+        let verified = self.at_proxy.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        verified.map_err(|error| OtherError(Arc::new(ProxyCertificate(error))).into())
     }
 
     // By the algorithms of the provider, which is the same for both.

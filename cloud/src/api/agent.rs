@@ -51,8 +51,8 @@ pub(super) async fn enrol(
     let Stranger { app, source } = stranger;
     app.penalties.check(source.ip(), " enrol", Instant::now()).map_err(wait)?;
     let enrolled = enrol_now(&app, source, &host, &wish).await;
-    // What failed here is not the caller's fault.
-    if enrolled.as_ref().is_err_and(|failure| failure.0.status < 500) {
+    let is_ours = |failure: &Failure| matches!(failure.0.code, ErrorCode::Internal | ErrorCode::StorageFailed);
+    if enrolled.as_ref().is_err_and(|failure| !is_ours(failure)) {
         app.penalties.failed(source.ip(), " enrol", ENROL_ALLOWANCE, Instant::now());
     }
     enrolled.map(Json)

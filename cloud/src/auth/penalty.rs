@@ -66,7 +66,7 @@ impl Penalties {
         check(&mut self.offenders.lock().unwrap_or_else(PoisonError::into_inner), source, account, now)
     }
 
-    /// An attempt that was let through was none that is forgiven.
+    /// An attempt that [`Penalties::check`] let through has failed.
     pub(crate) fn failed(&self, source: IpAddr, account: &str, allowance: Allowance, now: Instant) {
         let mut offenders = self.offenders.lock().unwrap_or_else(PoisonError::into_inner);
         count(&mut offenders, source, account, allowance, now);

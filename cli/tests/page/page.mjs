@@ -53,9 +53,9 @@ export function canvas(screen) {
   return screen.getByRole("application");
 }
 
-/** How many colours a sample of the picture has. */
+/** How many colours a sample of the picture has. The last picture of a connection before may still be there. */
 function colours(screen) {
-  return canvas(screen).evaluate((canvas) => {
+  return canvas(screen).last().evaluate((canvas) => {
     // Before the screen's size is known it has none.
     if (canvas.width === 0 || canvas.height === 0) return 0;
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

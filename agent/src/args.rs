@@ -5,7 +5,10 @@ use std::{future::Future, io::Read as _, path::PathBuf};
 use towline_cloud_api::EnrolmentToken;
 use zeroize::Zeroizing;
 
-use crate::{Agent, CarrierChoice, CloudUrl, Enrolment, Error, Log, WayOut, WayOutArgs, identity::Identity};
+use crate::{
+    Agent, CarrierChoice, CloudUrl, DEFAULT_TUNNEL_MEMORY_BYTES, Enrolment, Error, Log, WayOut, WayOutArgs,
+    identity::Identity,
+};
 
 /// The environment variable that holds the enrolment token, so that it need not stand in the process list.
 const TOKEN_VARIABLE: &str = "TOWLINE_ENROL_TOKEN";
@@ -40,6 +43,10 @@ pub struct Args {
     /// What the tunnel runs on.
     #[arg(long, value_enum, value_name = "KIND", default_value_t = CarrierChoice::Auto)]
     pub carrier: CarrierChoice,
+    /// Memory that the tunnel may promise to connections before their targets take the bytes; what no longer fits is
+    /// refused.
+    #[arg(long, value_name = "MIB", default_value_t = DEFAULT_TUNNEL_MEMORY_BYTES >> 20)]
+    pub tunnel_memory_mib: usize,
     /// How to get out to the cloud.
     #[command(flatten)]
     pub way_out: WayOutArgs,
@@ -61,8 +68,9 @@ impl Args {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         warn_if_root();
         let (carrier, way_out) = (self.carrier, self.way_out.resolve()?);
+        let tunnel_memory_bytes = self.tunnel_memory_mib.saturating_mul(1 << 20);
         let mut agent = self.agent(way_out.clone()).await?;
-        (agent.carrier, agent.way_out) = (carrier, way_out);
+        (agent.carrier, agent.way_out, agent.tunnel_memory_bytes) = (carrier, way_out, tunnel_memory_bytes);
         let Identity { device_id, name, cloud, .. } = agent.identity();
         tracing::info!(device = device_id, name, %cloud, "towline-agent {}", env!("CARGO_PKG_VERSION"));
         agent.run(shutdown).await;

@@ -16,7 +16,7 @@ use towline_transport::{
     websocket::{self, ClientRequest},
 };
 use towline_tunnel_proto::{
-    CarrierKind, Code, Config, Limits, Resumption,
+    CarrierKind, Code, Config, Limits, MemoryBudget, Resumption,
     driver::{By, Ended, Mux},
 };
 
@@ -52,6 +52,10 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 /// Connections that one agent has open at a time, unless [`Agent::max_channels`] says otherwise.
 pub const DEFAULT_MAX_CHANNELS: usize = 256;
 
+/// What an agent's tunnel may promise to take in, in bytes, unless [`Agent::tunnel_memory_bytes`] says otherwise: 128
+/// connections before windows are so many that new ones are refused.
+pub const DEFAULT_TUNNEL_MEMORY_BYTES: usize = 32 << 20;
+
 /// A device that is enrolled.
 #[derive(Debug)]
 pub struct Agent {
@@ -59,6 +63,8 @@ pub struct Agent {
     data_dir: std::path::PathBuf,
     /// Connections to targets at a time; more are refused.
     pub max_channels: usize,
+    /// What the tunnel may promise to take in before a target has taken it, in bytes.
+    pub tunnel_memory_bytes: usize,
     /// How to get out to the cloud; directly by default.
     pub way_out: WayOut,
     /// What the tunnel runs on.
@@ -104,7 +110,8 @@ impl Agent {
 
     fn new(identity: Identity, data_dir: std::path::PathBuf) -> Self {
         let (way_out, carrier) = (WayOut::default(), CarrierChoice::default());
-        Self { identity, data_dir, max_channels: DEFAULT_MAX_CHANNELS, way_out, carrier }
+        let (max_channels, tunnel_memory_bytes) = (DEFAULT_MAX_CHANNELS, DEFAULT_TUNNEL_MEMORY_BYTES);
+        Self { identity, data_dir, max_channels, tunnel_memory_bytes, way_out, carrier }
     }
 
     /// Who this device is.
@@ -122,12 +129,14 @@ impl Agent {
         let mut shutdown = pin!(shutdown);
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut memory = Memory::load(&self.data_dir);
+        let mut limits = Limits::default();
+        limits.budget = MemoryBudget::new(self.tunnel_memory_bytes);
         loop {
             let outcome = tokio::select! {
                 biased;
                 () = &mut shutdown => return,
                 connected = self.connect(&mut memory) => match connected {
-                    Ok(carrier) => match self.session(carrier, &mut memory, shutdown.as_mut()).await {
+                    Ok(carrier) => match self.session(carrier, limits.clone(), &mut memory, shutdown.as_mut()).await {
                         Some(outcome) => outcome,
                         None => return,
                     },
@@ -271,6 +280,7 @@ impl Agent {
     async fn session(
         &self,
         carrier: Carrier<BoxTransport>,
+        limits: Limits,
         memory: &mut Memory,
         mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>,
     ) -> Option<Outcome> {
@@ -278,7 +288,7 @@ impl Agent {
         let mut config = Config::dialer(CarrierKind::Negotiated);
         config.implementation = crate::IMPLEMENTATION.into();
         config.resumption = Some(Resumption::dialer());
-        let (mux, driver) = Mux::new(carrier, config, Limits::default());
+        let (mux, driver) = Mux::new(carrier, config, limits);
         let driver = tokio::spawn(driver);
         let began = Instant::now();
         tracing::info!(cloud = %self.identity.cloud, device = self.identity.device_id, carrier = name, "online");

@@ -49,7 +49,7 @@ pub use binding::{binding, exporter};
 pub use carrier::CarrierChoice;
 pub use cloud_url::{CloudUrl, CloudUrlError};
 pub use configuration::configured;
-pub use connect::{Agent, DEFAULT_MAX_CHANNELS};
+pub use connect::{Agent, DEFAULT_MAX_CHANNELS, DEFAULT_TUNNEL_MEMORY_BYTES};
 pub use enrol::Enrolment;
 pub use error::Error;
 pub use identity::{DeviceKey, Identity, write_atomically};

@@ -38,7 +38,7 @@ pub(crate) async fn serve(mux: &Mux, data_dir: PathBuf, max_channels: usize) {
 
 async fn connect(incoming: Incoming, data_dir: Arc<PathBuf>, _slot: OwnedSemaphorePermit) {
     let open = incoming.open();
-    let target = open.target.clone();
+    let (target, urgency) = (open.target.clone(), open.urgency);
     let shown = single_line(&target);
     let operation = single_line(open.fields.text(FieldKey::SESSION_ID).unwrap_or("unknown"));
     let user = single_line(open.fields.text(FieldKey::USER).unwrap_or("unknown"));
@@ -50,7 +50,7 @@ async fn connect(incoming: Incoming, data_dir: Arc<PathBuf>, _slot: OwnedSemapho
             return;
         }
     };
-    tracing::info!(operation, user, target = shown, %address, "connected");
+    tracing::info!(operation, user, target = shown, %address, urgency = urgency.0, "connected");
     let channel = incoming.accept(Fields::new().with(FieldKey::PEER_ADDRESS, address.to_string()));
     let (reader, writer) = stream.split();
     let carried = pump::carry(channel, reader, writer, Code::TARGET_LOST).await;

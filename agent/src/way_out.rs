@@ -5,7 +5,7 @@ use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr, sync::Arc};
 use rustls::{ClientConfig, pki_types::CertificateDer};
 use towline_transport::{
     Options,
-    proxy::Proxies,
+    proxy::{Proxies, Proxy},
     tls::{self, ClientIdentity, Trust},
 };
 use zeroize::Zeroizing;
@@ -20,7 +20,8 @@ pub struct WayOutArgs {
     /// process list: TOWLINE_PROXY does not [default: what HTTPS_PROXY, ALL_PROXY and NO_PROXY say].
     #[arg(long, global = true, value_name = "URL", env = "TOWLINE_PROXY", hide_env_values = true)]
     pub proxy: Option<ProxyText>,
-    /// A file in PEM: the roots that vouch for the cloud's certificate, instead of the machine's own. A pin counts more.
+    /// A file in PEM: the roots that vouch for the certificates of the cloud and of an https proxy, instead of the
+    /// machine's own. For the cloud a pin counts more.
     #[arg(long, global = true, value_name = "FILE", env = "TOWLINE_ROOTS")]
     pub roots: Option<PathBuf>,
     /// A certificate in PEM to show to whoever asks for one on the way, such as a proxy in front of the cloud.
@@ -102,17 +103,27 @@ impl WayOut {
             client_identity: self.client_identity.clone(),
             alpn: vec![alpn.into()],
             proxies: self.proxies.clone(),
+            proxy_trust: self.trust(&Trust::WebPki),
             ..Options::default()
         }
     }
 
-    /// The same for an HTTP client that does its own dialling.
+    /// The same for an HTTP client that does its own dialling, through `proxy` if it is told one.
     ///
     /// # Errors
     ///
     /// Those of [`tls::client_config`].
-    pub fn client_config(&self, trust: &Trust, alpn: &str) -> Result<Arc<ClientConfig>, towline_transport::Error> {
-        let (trust, alpn) = (self.trust(trust), [alpn.as_bytes()]);
+    pub fn client_config(
+        &self,
+        trust: &Trust,
+        alpn: &str,
+        proxy: Option<&Proxy>,
+    ) -> Result<Arc<ClientConfig>, towline_transport::Error> {
+        let (mut trust, alpn) = (self.trust(trust), [alpn.as_bytes()]);
+        if let Some(host) = proxy.and_then(Proxy::tls_host) {
+            let at_proxy = self.trust(&Trust::WebPki).into();
+            trust = Trust::Proxied { proxy: host.into(), at_proxy, behind: trust.into() };
+        }
         match &self.client_identity {
             Some(identity) => tls::client_config_as(identity, &trust, &alpn),
             None => tls::client_config(&trust, &alpn),
@@ -178,6 +189,7 @@ mod tests {
         let pin = Trust::Pin(tls::KeyPin([7; 32]));
         assert_eq!(way_out.options(&Trust::WebPki, "x").trust, Trust::Roots(Vec::new()));
         assert_eq!(way_out.options(&pin, "x").trust, pin);
+        assert_eq!(way_out.options(&pin, "x").proxy_trust, Trust::Roots(Vec::new()), "a proxy has no pin");
         assert_eq!(WayOut::default().options(&Trust::WebPki, "x").trust, Trust::WebPki);
     }
 }

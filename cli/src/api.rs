@@ -31,8 +31,10 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(cloud: &CloudUrl, trust: &Trust, way_out: &WayOut, token: Option<&str>) -> Result<Self, Problem> {
         cloud.check_encryption()?;
-        let tls =
-            way_out.client_config(trust, "http/1.1").map_err(|error| towline_agent::dial_problem(cloud, &error))?;
+        let dial_problem = |error| towline_agent::dial_problem(cloud, &error);
+        let proxy =
+            cloud.stream().and_then(|endpoint| way_out.proxies.for_endpoint(&endpoint)).map_err(dial_problem)?;
+        let tls = way_out.client_config(trust, "http/1.1", proxy.as_ref()).map_err(dial_problem)?;
         let mut builder = Client::builder()
             .tls_backend_preconfigured(Arc::unwrap_or_clone(tls))
             .http1_only()
@@ -49,8 +51,7 @@ impl Api {
         }
         let client = builder.build().map_err(|error| unusable(&error))?;
         let root = cloud.to_string().parse().map_err(|error| unusable(&error))?;
-        let proxy = cloud.stream().and_then(|endpoint| way_out.proxies.for_endpoint(&endpoint));
-        let proxy = proxy.map_err(|error| towline_agent::dial_problem(cloud, &error))?.map(|proxy| proxy.to_string());
+        let proxy = proxy.map(|proxy| proxy.to_string());
         Ok(Self { client, cloud: cloud.clone(), root, proxy, token: token.map(Into::into) })
     }
 

@@ -1,22 +1,27 @@
 //! The command line.
 
+mod cloud;
+mod connecting;
+mod devices;
 mod keys;
 mod people;
 mod records;
+mod settings;
 mod telnet;
-
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
-use towline_agent::{CloudUrl, Log, WayOutArgs};
-use towline_cloud::Network;
+use towline_agent::{CloudUrl, WayOutArgs};
 use towline_transport::tls::KeyPin;
 
 pub(crate) use self::{
+    cloud::{Backup, Cloud, Restore, Up},
+    connecting::{Connect, Run, Server, Ssh, SshConfig},
+    devices::{DeviceArg, DeviceName, Devices, Endpoints, NewTarget},
     keys::{Container, Convert, Generate, KeyFile, Keys, Kind, Written},
     people::{DeviceGroups, Grants, Groups, Login, NewPassword, Tokens, Totp, Users},
     records::{Audit, ExportFormat, Operations, Sessions},
+    settings::Settings,
     telnet::{Telnet, TelnetModes},
 };
 use crate::{completions, exit_codes};
@@ -136,6 +141,9 @@ pub(crate) enum Command {
     /// Rights of user groups on device groups.
     #[command(subcommand)]
     Grants(Grants),
+    /// What holds for all connections: host keys, Telnet, limits of time.
+    #[command(subcommand)]
+    Settings(Settings),
     /// Logins that are in force.
     #[command(subcommand)]
     Tokens(Tokens),
@@ -156,368 +164,6 @@ pub(crate) enum Command {
     /// What each exit code means.
     #[command(after_long_help = exit_codes::table())]
     ExitCodes,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Up {
-    /// Where the cloud listens.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: SocketAddr,
-    /// Where everything is kept [default: towline in the user's data folder; with --demo a folder demo in that].
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: Option<PathBuf>,
-    /// Take devices' tunnels over QUIC too, at this address (UDP).
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) quic_listen: Option<SocketAddr>,
-    /// Make no device of this machine: show a demo device, whose servers are in this program and on loopback only.
-    #[arg(long)]
-    pub(crate) demo: bool,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Cloud {
-    /// Where to listen; TLS and (from this machine) plain HTTP on one port.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
-    pub(crate) listen: SocketAddr,
-    /// Where the cloud's state is kept.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: PathBuf,
-    /// A certificate chain in PEM, instead of the cloud's own.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's key in PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Serve plain HTTP to others than this machine: for a proxy in front that ends TLS, on a network of its own.
-    #[arg(long)]
-    pub(crate) plain_from_anywhere: bool,
-    /// A proxy in front, as address or network: its X-Forwarded-For counts, and it may ask without TLS.
-    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
-    pub(crate) trusted_proxy: Vec<Network>,
-    /// Whatever stands in front has a public certificate: enrolment tokens pin nothing, devices use their own roots.
-    #[arg(long)]
-    pub(crate) web_pki: bool,
-    /// Take devices' tunnels over QUIC too, at this address (UDP); agents then prefer it, and fall back where it does
-    /// not get through.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) quic_listen: Option<SocketAddr>,
-    /// Serve /metrics for Prometheus at this address, in plain HTTP and without a login.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) metrics_listen: Option<SocketAddr>,
-    /// How long sessions may go on after SIGTERM; a second SIGTERM ends them at once.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
-    pub(crate) drain_seconds: u64,
-    /// A TOML file with `version = 1` and settings named like these flags; flags and TOWLINE_* variables win over it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) log: Log,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Backup {
-    /// The cloud's data folder.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: PathBuf,
-    /// The file to write; it must not exist yet.
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    #[command(flatten)]
-    pub(crate) secrecy: Secrecy,
-}
-
-#[derive(clap::Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct Secrecy {
-    /// A file with the passphrase that the backup is encrypted with.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) passphrase_file: Option<PathBuf>,
-    /// Do not encrypt: whoever has the backup has the cloud's keys.
-    #[arg(long)]
-    pub(crate) unencrypted: bool,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Restore {
-    /// The backup.
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// The data folder to make; one that exists must be empty.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) data_dir: PathBuf,
-    /// A file with the passphrase that the backup was encrypted with.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) passphrase_file: Option<PathBuf>,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Devices {
-    /// List the devices and whether they are online.
-    #[command(visible_alias = "ls")]
-    List,
-    /// Get a one-time token for a new device, or for one whose key is to be replaced.
-    Enrol {
-        /// The device's name.
-        #[arg(long, value_name = "NAME")]
-        name: String,
-        /// How long the token is good for [default: an hour].
-        #[arg(long, value_name = "SECONDS")]
-        valid_for: Option<u64>,
-    },
-    /// Show a device.
-    #[command(alias = "get")]
-    Show(DeviceName),
-    /// Give a device another name.
-    Rename {
-        #[command(flatten)]
-        device: DeviceName,
-        /// The new name.
-        new_name: String,
-    },
-    /// Keep a device from connecting; its sessions end at once.
-    Disable(DeviceName),
-    /// Let a device connect again.
-    Enable(DeviceName),
-    /// Remove a device; its agent is cut off.
-    #[command(visible_alias = "delete")]
-    Remove(DeviceName),
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Endpoints {
-    /// List a device's endpoints.
-    #[command(visible_alias = "ls")]
-    List {
-        #[command(flatten)]
-        device: DeviceArg,
-    },
-    /// Show an endpoint.
-    #[command(alias = "get")]
-    Show {
-        #[command(flatten)]
-        device: DeviceArg,
-        #[command(flatten)]
-        endpoint: EndpointName,
-    },
-    /// Create an endpoint that passes bytes on as they are.
-    CreatePassthrough {
-        #[command(flatten)]
-        device: DeviceArg,
-        /// Its name.
-        #[arg(long, value_name = "NAME")]
-        name: String,
-        /// Host name or address as the device sees it.
-        #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
-        host: String,
-        /// TCP port.
-        #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-        port: u16,
-    },
-    /// Create an endpoint whose screen opens in the browser.
-    CreateVnc {
-        #[command(flatten)]
-        target: NewTarget,
-        /// A file with the VNC server's password.
-        #[arg(long, value_name = "FILE")]
-        password_file: Option<PathBuf>,
-        /// Nobody may send keys, pointer or clipboard.
-        #[arg(long)]
-        view_only: bool,
-    },
-    /// Create an endpoint whose SSH terminal opens in the browser. Without a password or a key, whoever connects is asked.
-    CreateSsh {
-        #[command(flatten)]
-        target: NewTarget,
-        /// The user to sign in as.
-        #[arg(long, value_name = "USER")]
-        user: String,
-        /// A file with the user's password.
-        #[arg(long, value_name = "FILE", conflicts_with_all = ["key_file", "generate_key"])]
-        password_file: Option<PathBuf>,
-        /// A private key, in any format.
-        #[arg(long, value_name = "FILE", conflicts_with = "generate_key")]
-        key_file: Option<PathBuf>,
-        /// A file with the key's passphrase; without it whoever connects is asked.
-        #[arg(long, value_name = "FILE", requires = "key_file")]
-        passphrase_file: Option<PathBuf>,
-        /// Make a key pair, and print the line for `authorized_keys`.
-        #[arg(long)]
-        generate_key: bool,
-        /// The keys that the server may have, one a line, such as its `ssh_host_ed25519_key.pub`.
-        #[arg(long, value_name = "FILE")]
-        host_keys_file: Option<PathBuf>,
-        /// Allow algorithms that are not safe any more, for old servers.
-        #[arg(long)]
-        legacy_algorithms: bool,
-    },
-    /// Create an endpoint whose Telnet terminal opens in the browser. Telnet protects nothing: use SSH where you can.
-    CreateTelnet {
-        #[command(flatten)]
-        target: NewTarget,
-        #[command(flatten)]
-        modes: TelnetModes,
-    },
-    /// Put the public half of an SSH endpoint's key pair into ~/.ssh/authorized_keys on its target, with the user's
-    /// password there. The password comes from a file or a prompt, signs in once, and is not kept.
-    InstallKey {
-        #[command(flatten)]
-        device: DeviceArg,
-        #[command(flatten)]
-        endpoint: EndpointName,
-        /// A file with the user's password on the target [default: ask for it].
-        #[arg(long, value_name = "FILE")]
-        password_file: Option<PathBuf>,
-        /// The host key that is trusted if none is kept with the endpoint yet; it is kept from then on.
-        #[arg(long, value_name = "SHA256:…")]
-        trust_host_key: Option<String>,
-    },
-    /// Change an endpoint. A new host or port ends its sessions at once.
-    Update {
-        #[command(flatten)]
-        device: DeviceArg,
-        #[command(flatten)]
-        endpoint: EndpointName,
-        #[command(flatten)]
-        change: EndpointChange,
-    },
-    /// Delete an endpoint.
-    #[command(alias = "remove")]
-    Delete {
-        #[command(flatten)]
-        device: DeviceArg,
-        #[command(flatten)]
-        endpoint: EndpointName,
-    },
-}
-
-/// What an endpoint of any kind has.
-#[derive(clap::Args)]
-pub(crate) struct NewTarget {
-    #[command(flatten)]
-    pub(crate) device: DeviceArg,
-    /// Its name.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: String,
-    /// Host name or address as the device sees it.
-    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
-    pub(crate) host: String,
-    /// TCP port [default: the protocol's own].
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: Option<u16>,
-}
-
-#[derive(clap::Args)]
-#[group(required = true, multiple = true)]
-pub(crate) struct EndpointChange {
-    /// A new name.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) new_name: Option<String>,
-    /// A new host name or address, as the device sees it.
-    #[arg(long, value_name = "HOST")]
-    pub(crate) host: Option<String>,
-    /// A new TCP port.
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: Option<u16>,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct DeviceName {
-    /// Name, id, or ext:TYPE/VALUE.
-    #[arg(add = ArgValueCompleter::new(completions::devices))]
-    pub(crate) device: String,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct DeviceArg {
-    /// Name, id, or ext:TYPE/VALUE.
-    #[arg(long, value_name = "DEVICE", add = ArgValueCompleter::new(completions::devices))]
-    pub(crate) device: String,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct EndpointName {
-    /// Name or id of the endpoint.
-    #[arg(value_name = "ENDPOINT", required_unless_present = "endpoint")]
-    #[arg(add = ArgValueCompleter::new(completions::endpoints))]
-    pub(crate) positional: Option<String>,
-    /// Name or id of the endpoint.
-    #[arg(id = "endpoint", long = "endpoint", value_name = "ENDPOINT", conflicts_with = "positional", alias = "name")]
-    #[arg(add = ArgValueCompleter::new(completions::endpoints))]
-    pub(crate) flag: Option<String>,
-}
-
-impl EndpointName {
-    pub(crate) fn name(&self) -> &str {
-        self.flag.as_deref().or(self.positional.as_deref()).unwrap_or_default()
-    }
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Server {
-    #[command(flatten)]
-    pub(crate) device: DeviceArg,
-    /// Name or id of the endpoint [default: the only PASSTHROUGH].
-    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
-    pub(crate) endpoint: Option<String>,
-    /// A loopback address with a port (0 for any free one), unix:///PATH for a socket that only this user may use, or
-    /// `-` for standard input and output.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub(crate) listen: String,
-}
-
-/// The program finds a port of this machine that leads to the endpoint in its environment: TARGET (127.0.0.1) and PORT;
-/// DEVICE is the device's id. Nothing in its arguments is replaced: `sh -c` does that.
-///
-/// For example: towline run --device pump-7 --endpoint web -- sh -c 'curl http://$TARGET:$PORT/'
-#[derive(clap::Args)]
-#[command(verbatim_doc_comment)]
-pub(crate) struct Run {
-    #[command(flatten)]
-    pub(crate) device: DeviceArg,
-    /// Name or id of the endpoint [default: the only PASSTHROUGH].
-    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
-    pub(crate) endpoint: Option<String>,
-    /// The program and its arguments.
-    #[arg(last = true, required = true, value_name = "COMMAND", value_hint = clap::ValueHint::CommandWithArguments)]
-    pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Connect {
-    /// Run ssh to the device; its exit code is passed on.
-    Ssh(Ssh),
-    /// Have this terminal on a Telnet target of the device.
-    Telnet(Box<Telnet>),
-}
-
-#[derive(clap::Args)]
-pub(crate) struct Ssh {
-    #[command(flatten)]
-    pub(crate) device: DeviceArg,
-    /// Name or id of the endpoint [default: the only PASSTHROUGH, else the one on port 22, else one named like ssh].
-    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
-    pub(crate) endpoint: Option<String>,
-    /// User on the device [default: $TOWLINE_SSH_USER, or what ssh itself takes].
-    #[arg(long, value_name = "USER")]
-    pub(crate) user: Option<String>,
-    /// An option for ssh, as after its -o.
-    #[arg(short = 'o', long = "ssh-option", value_name = "OPTION")]
-    pub(crate) options: Vec<OsString>,
-    /// A command to run instead of a shell.
-    #[arg(last = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct SshConfig {
-    #[command(flatten)]
-    pub(crate) device: DeviceArg,
-    /// Name or id of the endpoint [default: the only PASSTHROUGH, else the one on port 22, else one named like ssh].
-    #[arg(long, value_name = "ENDPOINT", alias = "configuration", add = ArgValueCompleter::new(completions::endpoints))]
-    pub(crate) endpoint: Option<String>,
-    /// User on the device [default: $TOWLINE_SSH_USER, or what ssh itself takes].
-    #[arg(long, value_name = "USER")]
-    pub(crate) user: Option<String>,
 }
 
 #[derive(clap::Args)]

@@ -85,6 +85,8 @@ fn config(command: &Cloud) -> Result<Config, Problem> {
     config.trusted_proxies = command.trusted_proxy.clone();
     config.web_pki = command.web_pki;
     config.quic_listen = command.quic_listen;
+    config.tunnel_memory_bytes = command.tunnel_memory_mib.saturating_mul(1 << 20);
+    config.resume_age = Duration::from_secs(command.resume_seconds);
     config.metrics_listen = command.metrics_listen;
     Ok(config)
 }

@@ -10,7 +10,7 @@ use tokio::{
 use towline_agent::pump::{self, Break};
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem};
 use towline_transport::{Carrier, Error, Incoming, Listener, Transport};
-use towline_tunnel_proto::Code;
+use towline_tunnel_proto::{Code, Urgency};
 
 use crate::{
     output::Output,
@@ -26,6 +26,7 @@ pub(crate) struct Route {
     pub(crate) tunnel: Tunnel,
     pub(crate) device: Device,
     pub(crate) endpoint: Endpoint,
+    pub(crate) urgency: Urgency,
     pub(crate) output: Output,
 }
 
@@ -104,7 +105,7 @@ where
 
 async fn pass(mut stream: impl Local, route: &Route) -> Result<(), Problem> {
     let outcome = async {
-        let channel = route.tunnel.open(&route.device.id, &route.endpoint.id).await?;
+        let channel = route.tunnel.open(&route.device.id, &route.endpoint.id, route.urgency).await?;
         let (reader, writer) = stream.halves();
         match pump::carry(channel, reader, writer, Code::CANCEL).await.end {
             Ok(()) => Ok(()),

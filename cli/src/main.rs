@@ -27,6 +27,7 @@ mod reference;
 mod run;
 mod server;
 mod session_file;
+mod settings;
 mod signal;
 mod ssh;
 mod ssh_config;
@@ -101,6 +102,7 @@ async fn obey(program: Program, output: Output) -> Result<u8, Problem> {
         Command::Groups(command) => groups::groups(&global, &command, output).await?,
         Command::DeviceGroups(command) => groups::device_groups(&global, &command, output).await?,
         Command::Grants(command) => groups::grants(&global, &command, output).await?,
+        Command::Settings(command) => settings::run(&global, &command, output).await?,
         Command::Tokens(command) => people::tokens(&global, &command, output).await?,
         Command::Keys(command) => keys::run(command, output).await?,
         Command::Doctor(command) => return doctor::run(&global, &command, output).await,

@@ -40,7 +40,7 @@ pub(crate) async fn run(global: &Global, run: &Run, output: Output) -> Result<u8
         .env("PORT", address.port().to_string())
         .env("DEVICE", &device.id);
     let (ended, end) = oneshot::channel::<()>();
-    let route = Route { tunnel: Tunnel::new(access), device, endpoint, output };
+    let route = Route { tunnel: Tunnel::new(access), device, endpoint, urgency: run.urgency.value(), output };
     let listening = tokio::spawn(async move { serve(&mut listener, route, async { drop(end.await) }).await });
     let outcome = child::run(&mut command).await;
     drop(ended);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use towline_agent::single_line;
-use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem};
+use towline_cloud_api::{ErrorCode, Problem};
 use towline_transport::tcp::TcpListener;
 #[cfg(unix)]
 use towline_transport::unix::UnixListener;
@@ -28,13 +28,14 @@ pub(crate) async fn run(global: &Global, server: &Server, output: Output) -> Res
     let api = access.api()?;
     let device = reference::device(&api, &server.device.device).await?;
     let endpoint = reference::endpoint(&api, &device, server.endpoint.as_deref(), Purpose::Bytes).await?;
+    let urgency = server.urgency.value();
     let listening = match place {
-        Place::Stdio => return stdio::run(Tunnel::new(access), &device, &endpoint).await,
+        Place::Stdio => return stdio::run(Tunnel::new(access), &device, &endpoint, urgency).await,
         Place::Tcp(address) => Listening::Tcp(TcpListener::bind(address).await.map_err(|error| listen_failed(&error))?),
         #[cfg(unix)]
         Place::Unix(path) => Listening::Unix(UnixListener::bind(path).await.map_err(|error| listen_failed(&error))?),
     };
-    listen(listening, access, device, endpoint, output).await
+    listen(listening, Route { tunnel: Tunnel::new(access.clone()), device, endpoint, urgency, output }, &access).await
 }
 
 /// Where connections come from.
@@ -78,13 +79,8 @@ impl Place {
     }
 }
 
-async fn listen(
-    listener: Listening,
-    access: Access,
-    device: Device,
-    endpoint: Endpoint,
-    output: Output,
-) -> Result<(), Problem> {
+async fn listen(listener: Listening, route: Route, access: &Access) -> Result<(), Problem> {
+    let Route { device, output, .. } = &route;
     if !device.is_reachable() {
         note(&single_line(&format!("device {:?} is offline now: connections fail until it is back", device.name)));
     }
@@ -101,7 +97,6 @@ async fn listen(
     // From here on a request to end is one to end orderly.
     let end = interrupted();
     output.value(&Said { address }, |said| vec![said.address.clone()])?;
-    let route = Route { tunnel: Tunnel::new(access), device, endpoint, output };
     match listener {
         Listening::Tcp(mut listener) => serve(&mut listener, route, end).await,
         #[cfg(unix)]

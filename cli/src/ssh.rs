@@ -17,6 +17,8 @@ use crate::{
 
 pub(crate) const SSH_USER_VARIABLE: &str = "TOWLINE_SSH_USER";
 
+const INTERACTIVE: &str = "--urgency=interactive";
+
 /// Runs ssh and returns its exit code.
 pub(crate) async fn run(global: &Global, ssh: &Ssh) -> Result<u8, Problem> {
     let access = Access::resolve(global).await?;
@@ -50,10 +52,13 @@ pub(crate) fn this_program() -> Result<String, Problem> {
 }
 
 fn arguments(ssh: &Ssh, access: &Access, device: &Device, endpoint: &Endpoint, program: &str) -> Vec<OsString> {
+    // A command may print a file; what ssh forwards besides a shell (-o LocalForward=…) goes with the shell.
+    let is_shell = ssh.command.is_empty();
     // Ours come first: ssh takes the first value of an option.
     let mut arguments: Vec<OsString> = vec![
         "-o".into(),
-        format!("ProxyCommand={}", proxy_command(program, access, device, endpoint)).into(),
+        format!("ProxyCommand={}", proxy_command(program, access, device, endpoint, is_shell.then_some(INTERACTIVE)))
+            .into(),
         "-o".into(),
         format!("HostKeyAlias={}", host_key_alias(device)).into(),
         "-o".into(),
@@ -76,13 +81,20 @@ pub(crate) fn host_key_alias(device: &Device) -> String {
 }
 
 /// The command that ssh gives to a shell, after it has replaced its own `%` tokens.
-pub(crate) fn proxy_command(program: &str, access: &Access, device: &Device, endpoint: &Endpoint) -> String {
+pub(crate) fn proxy_command(
+    program: &str,
+    access: &Access,
+    device: &Device,
+    endpoint: &Endpoint,
+    urgency: Option<&str>,
+) -> String {
     let mut words = vec![program.to_owned(), "--cloud".into(), access.cloud.to_string()];
     words.extend(access.pin.map(|pin| format!("--pin={pin}")));
     words.push("server".into());
     words.push(format!("--device={}", device.id));
     words.push(format!("--endpoint={}", endpoint.id));
     words.push("--listen=-".into());
+    words.extend(urgency.map(str::to_owned));
     words.iter().map(|word| quoted(word).replace('%', "%%")).collect::<Vec<_>>().join(" ")
 }
 
@@ -148,12 +160,24 @@ mod tests {
 
     #[test]
     fn the_proxy_command_survives_ssh_and_the_shell_and_holds_no_secret() {
-        let command = proxy_command("/opt/it's 100% here/towline", &access(), &device("pump-7"), &endpoint());
+        let command = proxy_command("/opt/it's 100% here/towline", &access(), &device("pump-7"), &endpoint(), None);
 
         assert_eq!(
             command,
             r"'/opt/it'\''s 100%% here/towline' '--cloud' 'https://127.0.0.1:8443' 'server' '--device=4711' '--endpoint=42' '--listen=-'"
         );
+    }
+
+    #[test]
+    fn a_shell_comes_before_what_else_is_carried_and_a_command_does_not() {
+        let line = |command: Vec<OsString>| {
+            let device_arg = crate::args::DeviceArg { device: "pump-7".into() };
+            let ssh = Ssh { device: device_arg, endpoint: None, user: None, options: Vec::new(), command };
+            let arguments = arguments(&ssh, &access(), &device("pump-7"), &endpoint(), "/towline");
+            arguments.join(OsStr::new(" ")).into_string().unwrap()
+        };
+        assert!(line(Vec::new()).contains("'--listen=-' '--urgency=interactive'"), "{}", line(Vec::new()));
+        assert!(!line(vec!["cat /var/log/big".into()]).contains("--urgency"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn entry(
     lines.extend([
         format!("    HostKeyAlias {}", host_key_alias(device)),
         "    CheckHostIP no".into(),
-        format!("    ProxyCommand {}", proxy_command(program, access, device, endpoint)),
+        format!("    ProxyCommand {}", proxy_command(program, access, device, endpoint, None)),
     ]);
     Ok(lines)
 }

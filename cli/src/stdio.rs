@@ -13,7 +13,7 @@ use tokio::{
 };
 use towline_agent::pump::{self, Break};
 use towline_cloud_api::{Device, Endpoint, ErrorCode, Problem};
-use towline_tunnel_proto::Code;
+use towline_tunnel_proto::{Code, Urgency};
 
 use crate::{
     progress::waiting,
@@ -22,8 +22,8 @@ use crate::{
 };
 
 /// Carries standard input to the endpoint and its answer to standard output, until both have ended.
-pub(crate) async fn run(tunnel: Tunnel, device: &Device, endpoint: &Endpoint) -> Result<(), Problem> {
-    let channel = tunnel.open(&device.id, &endpoint.id).await?;
+pub(crate) async fn run(tunnel: Tunnel, device: &Device, endpoint: &Endpoint, urgency: Urgency) -> Result<(), Problem> {
+    let channel = tunnel.open(&device.id, &endpoint.id, urgency).await?;
     let answered = Notify::new();
     let carrying = pump::carry(channel, stdin(), Output { inner: stdout(), answered: &answered }, Code::CANCEL);
     let carried = tokio::select! {

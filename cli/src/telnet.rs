@@ -46,7 +46,7 @@ pub(crate) async fn run(global: &Global, command: &Telnet) -> Result<(), Problem
     let name = single_line(&device.name);
     let tunnel = Tunnel::new(access);
     let connected = async {
-        let mut channel = tunnel.open_with(&device.id, &endpoint.id, Urgency::INTERACTIVE).await?;
+        let mut channel = tunnel.open(&device.id, &endpoint.id, Urgency::INTERACTIVE).await?;
         let accepted = waiting(|| format!("connecting through device {name}"), channel.accepted()).await;
         accepted.map_err(|ended| ended_problem(&ended))?;
         note(&format!("Connected to {} of {name}. Ctrl+] q ends it.", single_line(&endpoint.name)));

@@ -52,26 +52,12 @@ impl Tunnel {
         Self { requests, keeper: tokio::spawn(keep(access, waiting, stale.clone())), stale }
     }
 
-    /// A channel to an endpoint. Data may be sent at once; a refusal comes through the channel.
+    /// A channel to an endpoint, for bytes of this urgency. Data may be sent at once; a refusal comes through the channel.
     ///
     /// # Cancel safety
     ///
     /// Cancelling gives the channel up.
-    pub(crate) async fn open(&self, device_id: &str, endpoint_id: &str) -> Result<Channel, Problem> {
-        self.open_with(device_id, endpoint_id, Urgency::NORMAL).await
-    }
-
-    /// The same, for bytes of this urgency.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancelling gives the channel up.
-    pub(crate) async fn open_with(
-        &self,
-        device_id: &str,
-        endpoint_id: &str,
-        urgency: Urgency,
-    ) -> Result<Channel, Problem> {
+    pub(crate) async fn open(&self, device_id: &str, endpoint_id: &str, urgency: Urgency) -> Result<Channel, Problem> {
         let (reply, answer) = oneshot::channel();
         let target = format!("towline:device/{device_id}/endpoint/{endpoint_id}");
         let open = Open { urgency, ..Open::to(target) };
@@ -98,7 +84,7 @@ impl Tunnel {
 /// cloud knows, and its refusal stands in its audit. Returns the address that the device connected, if it told.
 pub(crate) async fn ask(access: &Access, device: &Device, endpoint: &Endpoint) -> Result<Option<String>, Problem> {
     let tunnel = Tunnel::new(access.clone());
-    let mut channel = tunnel.open(&device.id, &endpoint.id).await?;
+    let mut channel = tunnel.open(&device.id, &endpoint.id, Urgency::NORMAL).await?;
     let answer = waiting(|| format!("asking device {} to connect", device.name), channel.accepted()).await;
     drop(channel);
     tunnel.close().await;

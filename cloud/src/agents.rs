@@ -176,9 +176,14 @@ pub(crate) async fn begin(app: &App, connection: OnUpgrade) -> Option<(Mux, Gree
     let io = tokio::time::timeout(HELLO_TIMEOUT, connection).await.ok()?.ok()?;
     let io = websocket::server(TokioIo::new(io)).await;
     let mut config = Config::acceptor(CarrierKind::Negotiated);
-    config.resumption =
-        Some(Resumption::acceptor(SessionId(random::bytes().ok()?), Secret::new(random::bytes().ok()?)));
-    let (mux, driver) = Mux::new(io, config, Limits::default());
+    if !app.resume_age.is_zero() {
+        let (id, secret) = (SessionId(random::bytes().ok()?), Secret::new(random::bytes().ok()?));
+        let max_age_millis = u32::try_from(app.resume_age.as_millis()).unwrap_or(u32::MAX);
+        config.resumption = Some(Resumption { max_age_millis, ..Resumption::acceptor(id, secret) });
+    }
+    let mut limits = Limits::default();
+    limits.budget = app.budget.clone();
+    let (mux, driver) = Mux::new(io, config, limits);
     app.tasks.spawn(driver);
     match tokio::time::timeout(HELLO_TIMEOUT, mux.greeting()).await {
         Ok(Ok(greeting)) => Some((mux, greeting)),

@@ -1,9 +1,10 @@
 //! Everything that the parts of a running cloud share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use towline_cloud_api::{CloudTrust, EnrolmentTicket, EnrolmentToken, ErrorCode};
+use towline_tunnel_proto::MemoryBudget;
 
 use crate::{
     agents::Agents,
@@ -44,6 +45,10 @@ pub(crate) struct App {
     pub(crate) trust: CloudTrust,
     /// Where devices may have their tunnel over QUIC.
     pub(crate) quic_port: Option<u16>,
+    /// What all tunnels share.
+    pub(crate) budget: MemoryBudget,
+    /// How long a session waits for a connection, if it waits at all.
+    pub(crate) resume_age: Duration,
     pub(crate) metrics: Metrics,
     pub(crate) drain: Drain,
     /// Every task that has to be over before the store closes.

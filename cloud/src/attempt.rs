@@ -13,7 +13,7 @@ use std::{
 
 use towline_cloud_api::{Endpoint, ErrorCode, Permission, Problem, SessionEnd};
 use towline_tunnel_proto::{
-    Code, FieldKey, Fields, Open, Urgency,
+    Code, FieldKey, Fields, Open,
     driver::{By, Channel, Counters, Ended, Mux},
 };
 
@@ -112,15 +112,17 @@ impl Attempt {
         self.endpoint.as_ref().ok_or_else(unknown)
     }
 
-    /// Has the device connect the endpoint, unless `gone` is ready before.
-    pub(crate) async fn reach(&self, urgency: Urgency, gone: impl Future<Output = ()>) -> Result<Reached, Failure> {
+    /// Has the device connect the endpoint, unless `gone` is ready before. The channel to it is as urgent as `like`, and may
+    /// be idle and last as long.
+    pub(crate) async fn reach(&self, like: &Open, gone: impl Future<Output = ()>) -> Result<Reached, Failure> {
         let (app, tenant) = (self.app(), self.caller.tenant());
         let endpoint = &self.endpoint()?.endpoint;
         let agent = agent(app, &self.device)?;
         app.store.operation_executing(tenant, &self.operation_id).await?;
         app.operation_changed(tenant, &self.operation_id).await;
-        let mut open = Open::to(format!("tcp://{}", target(endpoint)));
-        open.urgency = urgency;
+        let Open { urgency, idle_millis, deadline_millis, .. } = *like;
+        let mut open =
+            Open { urgency, idle_millis, deadline_millis, ..Open::to(format!("tcp://{}", target(endpoint))) };
         open.fields.insert(FieldKey::SESSION_ID, self.operation_id.clone());
         open.fields.insert(FieldKey::USER, self.caller.visitor.user_name.clone());
         tokio::select! {
@@ -273,6 +275,13 @@ fn refused(device: &StoredDevice, ended: &Ended) -> Failure {
     }
     if ended.by == By::Peer && matches!(ended.code, Code::NO_ERROR | Code::SHUTDOWN) {
         return Failure::new(ErrorCode::DeviceOffline, format!("device \"{name}\" went away while it was connecting"));
+    }
+    if ended.code == Code::BUDGET {
+        let detail = match ended.by {
+            By::Local => "the cloud's tunnels".into(),
+            By::Peer | By::Carrier => format!("the tunnel of device \"{name}\", on the device"),
+        };
+        return Failure::new(ErrorCode::Overloaded, detail);
     }
     if ended.by == By::Local && ended.code == Code::LIMIT {
         return Failure::new(ErrorCode::QuotaExceeded, format!("device \"{name}\" has as many sessions as it can"));

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub(crate) use self::{
     challenge::{Challenges, Fault},
     password::{HashFailed, MAX_PASSWORD_BYTES, Passwords},
-    penalty::{Allowance, Penalties},
+    penalty::{Allowance, Penalties, Wait},
 };
 use crate::{
     api::Failure,

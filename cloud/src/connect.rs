@@ -8,7 +8,7 @@ use towline_cloud_api::{
     ToViewer,
 };
 use towline_tunnel_proto::{
-    Code, Urgency,
+    Code, Open, Urgency,
     driver::{By, Ended, Mux},
 };
 
@@ -26,6 +26,10 @@ use crate::{
 
 /// How long a ticket is good for.
 pub(crate) const TICKET_LIFE: Duration = Duration::from_secs(30);
+
+/// Why a session has reached a limit of time.
+pub(crate) const IDLE: &str = "nobody has used it";
+pub(crate) const OVER: &str = "it has lasted as long as a session may";
 
 /// A device that is back sooner was not away.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -206,7 +210,7 @@ async fn connect(attempt: &Attempt, pass: &Pass, viewer: &mut Viewer) -> Result<
     let is_terminal = protocol != Protocol::Vnc;
     let size = if is_terminal { Some(terminal::hello(viewer).await?.0) } else { None };
     progress.tell(viewer, Phase::Opening, None).await;
-    let reached = attempt.reach(Urgency::INTERACTIVE, viewer.gone()).await?;
+    let reached = attempt.reach(&Open { urgency: Urgency::INTERACTIVE, ..Open::to("") }, viewer.gone()).await?;
     let (peer_address, agent) = (reached.peer_address.clone(), reached.agent.clone());
     progress.tell(viewer, Phase::Handshake, None).await;
     let gone = viewer.gone();
@@ -236,8 +240,8 @@ async fn connect(attempt: &Attempt, pass: &Pass, viewer: &mut Viewer) -> Result<
 /// A limit of time was reached.
 pub(crate) fn limit_reached(limit: SessionLimit) -> End {
     let detail = match limit {
-        SessionLimit::Idle => "nobody has used it",
-        SessionLimit::Total => "it has lasted as long as a session may",
+        SessionLimit::Idle => IDLE,
+        SessionLimit::Total => OVER,
     };
     let problem = Problem::new(ErrorCode::SessionLimit, detail);
     End { end: SessionEnd::LimitReached, detail: detail.into(), problem }

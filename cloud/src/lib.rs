@@ -68,7 +68,7 @@ use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use towline_cloud_api::{CloudTrust, EnrolmentTicket, ErrorCode, LoginGranted, Problem};
 use towline_transport::{quic::QuicListener, tls::KeyPin};
-use towline_tunnel_proto::Code;
+use towline_tunnel_proto::{Code, MemoryBudget};
 use zeroize::Zeroizing;
 
 pub use self::{
@@ -95,6 +95,12 @@ const SEAL: &str = "towline audit seal v1";
 const SEALED: &str = "towline sealed v1";
 const CHALLENGE: &str = "towline challenge v1";
 
+/// [`Config::tunnel_memory_bytes`] unless somebody says otherwise: 4,096 connections of operators before windows are so
+/// many that new ones are refused.
+pub const DEFAULT_TUNNEL_MEMORY_BYTES: usize = 2 << 30;
+/// [`Config::resume_age`] unless somebody says otherwise.
+pub const DEFAULT_RESUME_AGE: Duration = Duration::from_secs(10 * 60);
+
 /// How a cloud is to run.
 #[derive(Clone)]
 pub struct Config {
@@ -115,12 +121,16 @@ pub struct Config {
     pub web_pki: bool,
     /// Where to take devices' tunnels over QUIC, on UDP; nowhere if there is none. The certificate is the same.
     pub quic_listen: Option<SocketAddr>,
+    /// What the tunnels of all devices and operators together may promise to take in before it is passed on, in bytes.
+    pub tunnel_memory_bytes: usize,
+    /// How long what is open waits for a device, or an operator's command, that has lost its connection; zero: not at all.
+    pub resume_age: Duration,
     /// Where to serve `/metrics`, in plain HTTP and to everybody who can reach it; nowhere if there is none.
     pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Config {
-    /// The defaults: own certificate, plain HTTP to this machine only.
+    /// The defaults: own certificate, plain HTTP to this machine only, 2 GiB for tunnels, 10 minutes to come back.
     pub fn new(listen: SocketAddr, data_dir: impl Into<PathBuf>) -> Self {
         Self {
             listen,
@@ -131,6 +141,8 @@ impl Config {
             trusted_proxies: Vec::new(),
             web_pki: false,
             quic_listen: None,
+            tunnel_memory_bytes: DEFAULT_TUNNEL_MEMORY_BYTES,
+            resume_age: DEFAULT_RESUME_AGE,
             metrics_listen: None,
         }
     }
@@ -275,6 +287,8 @@ impl Cloud {
             terminals: terminal::Terminals::default(),
             trust: identity.trust,
             quic_port: quic_addr.map(|address| address.port()),
+            budget: MemoryBudget::new(config.tunnel_memory_bytes),
+            resume_age: config.resume_age,
             metrics: metrics::Metrics::default(),
             drain: drain::Drain::new(dir.path()),
             tasks: TaskTracker::new(),

@@ -155,6 +155,9 @@ fn render(app: &App) -> String {
     page.single("towline_agents_online", "gauge", "Devices whose agent is connected.", count(app.agents.count()));
     page.single("towline_operator_tunnels", "gauge", "Tunnels of operators.", count(app.operators.muxes().len()));
     page.single("towline_sessions_live", "gauge", "Sessions that live now.", count(app.sessions.count()));
+    let (promised, most) = (app.budget.promised_bytes(), app.budget.max_bytes());
+    page.single("towline_tunnel_memory_promised_bytes", "gauge", "What peers of tunnels may send.", count(promised));
+    page.single("towline_tunnel_memory_limit_bytes", "gauge", "What they may be allowed to in all.", count(most));
     page.single("towline_draining", "gauge", "1 while the cloud goes away.", u64::from(app.drain.is_on()));
     page.family("towline_operations_total", "counter", "Attempts to connect an endpoint, by outcome.");
     for (outcome, number) in metrics.operations.lock().unwrap_or_else(PoisonError::into_inner).iter() {

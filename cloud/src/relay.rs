@@ -15,6 +15,7 @@ use crate::{
     app::App,
     attempt::{Attempt, MAX_REASON_CHARS, Reached, Started, expect_protocol, reason},
     auth::Caller,
+    connect::{IDLE, OVER},
     sessions::{Cut, Line},
     store::{Entry, audit::clean},
     terminal::check_allowed,
@@ -97,14 +98,14 @@ async fn connect(caller: &Arc<Caller>, incoming: &mut Incoming) -> Result<(Reach
         caller.app.metrics.operation(problem.code.as_str());
         problem
     })?;
-    let urgency = incoming.open().urgency;
+    let like = incoming.open().clone();
     let connected = async {
         let endpoint = &attempt.endpoint()?.endpoint;
         // Of both the cloud holds no secret that it would have to sign in with.
         let has_no_sign_in = matches!(endpoint.protocol, Protocol::Passthrough | Protocol::Telnet);
         expect_protocol(endpoint, has_no_sign_in, "a tunnel goes to PASSTHROUGH and TELNET endpoints only")?;
         check_allowed(endpoint.protocol, &caller.app.store.settings(caller.tenant()).await?)?;
-        let reached = attempt.reach(urgency, async { drop(incoming.broken().await) }).await?;
+        let reached = attempt.reach(&like, async { drop(incoming.broken().await) }).await?;
         let started = attempt.start(&reached.peer_address, false).await?;
         Ok((reached, started))
     };
@@ -159,6 +160,8 @@ fn session_end(end: RelayEnd) -> (SessionEnd, String) {
         | RelayEnd::Broken(_, Ended { code: Code::REVOKED | Code::DEVICE_DISABLED, by: By::Local, reason }) => {
             (SessionEnd::Revoked, reason)
         }
+        RelayEnd::Broken(_, Ended { code: Code::IDLE_TIMEOUT, .. }) => (SessionEnd::LimitReached, IDLE.into()),
+        RelayEnd::Broken(_, Ended { code: Code::DEADLINE, .. }) => (SessionEnd::LimitReached, OVER.into()),
         end => (unforced_end(end), String::new()),
     }
 }

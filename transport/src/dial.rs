@@ -24,6 +24,9 @@ pub struct Options {
     /// Which proxy leads to `tcp`, `tls`, `ws` and `wss`. QUIC goes through none.
     #[cfg(feature = "proxy")]
     pub proxies: crate::proxy::Proxies,
+    /// Whom to believe at an `https` proxy: whoever pins the peer behind it does not pin the proxy.
+    #[cfg(all(feature = "tls", feature = "proxy"))]
+    pub proxy_trust: crate::tls::Trust,
     /// How long each phase may take.
     pub timeouts: Timeouts,
 }
@@ -69,6 +72,8 @@ impl Default for Options {
             subprotocol: None,
             #[cfg(feature = "proxy")]
             proxies: crate::proxy::Proxies::default(),
+            #[cfg(all(feature = "tls", feature = "proxy"))]
+            proxy_trust: crate::tls::Trust::WebPki,
             timeouts: Timeouts::default(),
         }
     }
@@ -97,6 +102,8 @@ impl std::fmt::Debug for Options {
             .field("subprotocol", &self.subprotocol);
         #[cfg(feature = "proxy")]
         debug.field("proxies", &self.proxies);
+        #[cfg(all(feature = "tls", feature = "proxy"))]
+        debug.field("proxy_trust", &self.proxy_trust);
         debug.field("timeouts", &self.timeouts).finish()
     }
 }
@@ -136,7 +143,7 @@ pub async fn dial(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTranspo
 async fn tcp(to: &Endpoint, options: &Options) -> Result<Carrier<BoxTransport>, Error> {
     #[cfg(feature = "proxy")]
     if let Some(proxy) = options.proxies.for_endpoint(to)? {
-        return proxy.connect(to, &options.timeouts).await;
+        return proxy.connect(to, options).await;
     }
     let Timeouts { resolve, connect, .. } = options.timeouts;
     let carrier = tcp::connect_within(to.host(), to.port(), resolve, connect).await?;

@@ -9,7 +9,7 @@ use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::{BoxTransport, Carrier, Endpoint, Error, Timeouts, happy_eyeballs::resolve, tcp};
+use crate::{BoxTransport, Carrier, Endpoint, Error, Options, happy_eyeballs::resolve, tcp};
 
 /// The most we read of a proxy's answer to CONNECT, in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -64,8 +64,14 @@ impl Proxy {
         Some(Self { protocol, host, port, intercept })
     }
 
+    /// The host whose certificate is looked at, if the way to the proxy itself is encrypted.
+    pub fn tls_host(&self) -> Option<&str> {
+        (self.protocol == Protocol::Https).then_some(&self.host)
+    }
+
     /// A connection to `to` through this proxy.
-    pub(crate) async fn connect(&self, to: &Endpoint, timeouts: &Timeouts) -> Result<Carrier<BoxTransport>, Error> {
+    pub(crate) async fn connect(&self, to: &Endpoint, options: &Options) -> Result<Carrier<BoxTransport>, Error> {
+        let timeouts = &options.timeouts;
         let failed = |source| Error::Proxy { proxy: self.to_string(), source };
         let unreachable = |error| failed(ProxyError::Unreachable(Box::new(error)));
         let carrier = tcp::connect_within(&self.host, self.port, timeouts.resolve, timeouts.connect).await;
@@ -75,8 +81,7 @@ impl Proxy {
         let carrier = match self.protocol {
             #[cfg(feature = "tls")]
             Protocol::Https => {
-                // The machine's roots vouch for it: whoever dials pins the peer behind it, not the proxy.
-                let config = crate::tls::client_config(&crate::tls::Trust::WebPki, &[]).map_err(unreachable)?;
+                let config = crate::tls::client_config(&options.proxy_trust, &[]).map_err(unreachable)?;
                 let carrier = crate::tls::connect(carrier, &self.host, config, timeouts.tls).await;
                 carrier.map_err(unreachable)?.boxed()
             }

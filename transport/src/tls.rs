@@ -42,6 +42,15 @@ pub enum Trust {
     Pin(KeyPin),
     /// These roots and no others, for the host name that is dialled.
     Roots(Vec<CertificateDer<'static>>),
+    /// For a client that has one trust for all that it dials, an `https` proxy and what is behind it.
+    Proxied {
+        /// The proxy's host. Who is dialled by that name is the proxy.
+        proxy: String,
+        /// Whom to believe there.
+        at_proxy: Box<Self>,
+        /// Whom to believe elsewhere.
+        behind: Box<Self>,
+    },
 }
 
 /// The SHA-256 of a `SubjectPublicKeyInfo` in DER; as text `sha256:` and base64url without padding.
@@ -226,16 +235,30 @@ fn finished(mut config: ClientConfig, alpn: &[&[u8]]) -> Arc<ClientConfig> {
 
 fn client_builder(trust: &Trust) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
     let provider = provider();
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::WebPki => Arc::new(rustls_platform_verifier::Verifier::new(Arc::clone(&provider)).map_err(tls_error)?),
-        Trust::Pin(pin) => Arc::new(PinVerifier { pin: *pin, provider: Arc::clone(&provider) }),
-        Trust::Roots(roots) => issued_by(roots, &provider).map_err(tls_error)?,
-    };
+    let verifier = verifier(trust, &provider)?;
     Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(tls_error)?
         .dangerous()
         .with_custom_certificate_verifier(verifier))
+}
+
+fn verifier(trust: &Trust, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    Ok(match trust {
+        Trust::WebPki => Arc::new(rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(tls_error)?),
+        Trust::Pin(pin) => Arc::new(PinVerifier { pin: *pin, provider: Arc::clone(provider) }),
+        Trust::Roots(roots) => issued_by(roots, provider).map_err(tls_error)?,
+        Trust::Proxied { proxy, at_proxy, behind } => Arc::new(ProxiedVerifier {
+            proxy: server_name(proxy)?,
+            at_proxy: verifier(at_proxy, provider)?,
+            behind: verifier(behind, provider)?,
+        }),
+    })
+}
+
+fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
+    ServerName::try_from(host.to_owned())
+        .map_err(|_| Error::InvalidEndpoint { reason: "the host is not a name that a certificate can have" })
 }
 
 /// A server's configuration: TLS 1.2 and later, `cert_chain` with the leaf first, `alpn` in order of preference.
@@ -303,8 +326,7 @@ pub async fn connect<S: Transport>(
     config: Arc<ClientConfig>,
     limit: Duration,
 ) -> Result<Carrier<TlsStream<S>>, Error> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| Error::InvalidEndpoint { reason: "the host is not a name that a certificate can have" })?;
+    let name = server_name(host)?;
     let (stream, info) = carrier.into_parts();
     let handshake = async { TlsConnector::from(config).connect(name, stream).await.map_err(handshake_error) };
     let stream = Phase::Tls.within(limit, handshake).await?;
@@ -455,6 +477,51 @@ impl ServerCertVerifier for PinVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// [`Trust::Proxied`].
+#[derive(Debug)]
+struct ProxiedVerifier {
+    proxy: ServerName<'static>,
+    at_proxy: Arc<dyn ServerCertVerifier>,
+    behind: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for ProxiedVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verifier = if *server_name == self.proxy { &self.at_proxy } else { &self.behind };
+        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    // By the algorithms of the provider, which is the same for both.
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.behind.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.behind.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.behind.supported_verify_schemes()
     }
 }
 

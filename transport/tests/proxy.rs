@@ -168,6 +168,51 @@ async fn tls_reaches_through_the_proxy_to_the_peer() {
     assert_eq!(near.info().tls.as_ref().unwrap().exporter, far.info().tls.as_ref().unwrap().exporter);
 }
 
+/// TLS in front of tinyproxy, with a certificate for `localhost`; its URL and the root that vouches for it.
+async fn encrypted(http: &Running) -> (String, Trust) {
+    let identity = Identity::new();
+    let (leaf, key) = identity.leaf("localhost");
+    let config = tls::server_config(vec![leaf], key, &[]).unwrap();
+    let inner = tcp::TcpListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (port, behind) = (inner.local_addr().unwrap().port(), http.port);
+    let mut listener = TlsListener { inner, config, handshake_timeout: LIMIT };
+    tokio::spawn(async move {
+        while let Ok(incoming) = listener.accept().await {
+            tokio::spawn(async move {
+                let Ok(mut near) = incoming.handshake().await else { return };
+                let mut far = tcp::connect_addr(([127, 0, 0, 1], behind).into(), LIMIT).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+            });
+        }
+    });
+    (format!("https://{USER}:{ESCAPED}@localhost:{port}"), Trust::Roots(vec![identity.certificate]))
+}
+
+#[tokio::test]
+async fn the_pin_of_the_peer_is_not_asked_of_an_encrypted_proxy_and_the_proxys_roots_not_of_the_peer() {
+    let http = tinyproxy().await;
+    let (proxy, proxy_trust) = encrypted(&http).await;
+    let identity = Identity::new();
+    let (leaf, key) = identity.leaf(PIN_NAME);
+    let config = tls::server_config(vec![leaf, identity.certificate.clone()], key, &[]).unwrap();
+    let inner = tcp::TcpListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let to: Endpoint = format!("tls://localhost:{}", inner.local_addr().unwrap().port()).parse().unwrap();
+    let mut listener = TlsListener { inner, config, handshake_timeout: LIMIT };
+    tokio::spawn(async move {
+        while let Ok(incoming) = listener.accept().await {
+            let _ = incoming.handshake().await;
+        }
+    });
+    let options = |trust, proxy_trust| Options { trust, proxy_trust, ..through(&proxy) };
+
+    dial(&to, &options(Trust::Pin(identity.pin()), proxy_trust.clone())).await.unwrap();
+
+    let of_proxy = dial(&to, &options(Trust::Pin(identity.pin()), Trust::WebPki)).await.unwrap_err();
+    assert!(matches!(of_proxy, Error::Proxy { source: ProxyError::Unreachable(_), .. }), "{of_proxy:?}");
+    let of_peer = dial(&to, &options(proxy_trust.clone(), proxy_trust)).await.unwrap_err();
+    assert!(matches!(of_peer, Error::Tls { .. }), "{of_peer:?}");
+}
+
 #[tokio::test]
 async fn a_wrong_password_or_none_is_said_to_be_that() {
     let (http, socks) = (tinyproxy().await, microsocks(Some((USER, PASSWORD))).await);

@@ -416,6 +416,20 @@ async fn each_write_is_one_message_of_64_kib_at_most_and_an_empty_one_is_none() 
 }
 
 #[tokio::test]
+async fn a_peer_that_reads_nothing_makes_the_writer_wait_with_one_message() {
+    const PIPE_BYTES: usize = 1000;
+    let (mut server, _far) = server(PIPE_BYTES).await;
+    let mut taken = 0;
+    let piece = vec![9; 8 * 1024];
+    // Liveness cannot be waited for here: whoever is still waiting after a moment has been made to wait.
+    while let Ok(written) = timeout(Duration::from_millis(100), server.write(&piece)).await {
+        taken += written.unwrap();
+        assert!(taken <= PIPE_BYTES + MAX_SENT_MESSAGE_BYTES, "{taken} bytes are held for a peer that does not read");
+    }
+    assert!(taken > 0);
+}
+
+#[tokio::test]
 async fn a_flood_of_pings_from_a_peer_that_reads_nothing_neither_stops_reading_nor_breaks_writing() {
     let (mut server, far) = server(1000).await;
     let (mut far_read, mut far_write) = tokio::io::split(far);

@@ -247,7 +247,7 @@ pub struct Connection {
     headers: BytesMut,
     events: VecDeque<Event>,
 
-    channels: BTreeMap<ChannelId, Channel>,
+    channels: BTreeMap<ChannelId, Box<Channel>>,
     /// The number of the next channel that we open.
     next_local: u32,
     /// The highest number that the peer has opened.
@@ -263,6 +263,8 @@ pub struct Connection {
     /// Channels that end by themselves, and a time before which none does.
     timed: BTreeSet<ChannelId>,
     next_end: Option<Micros>,
+    /// When bulk that is held back may go on, if nothing is acknowledged before.
+    bulk_at: Option<Micros>,
     /// Channels that live and are more urgent than [`Urgency::NORMAL`].
     urgent_count: u32,
 
@@ -305,6 +307,7 @@ impl Connection {
     /// A session at its very beginning: `poll_transmit` has the HELLO.
     pub fn new(mut config: Config, limits: Limits, now: Micros) -> Self {
         let with_preamble = config.carrier == CarrierKind::Magic;
+        let replay = Replay::new(limits.budget.clone());
         Self {
             offer: config.resumption.as_mut().and_then(|resumption| resumption.session.take()),
             next_local: match config.role {
@@ -324,7 +327,7 @@ impl Connection {
             drain_unsaid: None,
             peer_drains: false,
             input: Input::new(with_preamble),
-            replay: Replay::default(),
+            replay,
             headers: BytesMut::new(),
             events: VecDeque::new(),
             channels: BTreeMap::new(),
@@ -337,6 +340,7 @@ impl Connection {
             pace: Pace::default(),
             timed: BTreeSet::new(),
             next_end: None,
+            bulk_at: None,
             urgent_count: 0,
             peer_max_frame: 0,
             peer_channel_credit: 0,
@@ -368,7 +372,7 @@ impl Connection {
         if self.phase == Phase::Ended {
             return Err(Error::Misuse("open after the session has ended"));
         }
-        let window = u64::from(self.config.channel_window_bytes);
+        let window = self.config.channel_window_bytes;
         if self.phase != Phase::Hello && self.local_count >= self.peer_max_channels {
             return Err(Error::Refused { by: "the peer", reason: "as many channels are open as it allows" });
         }
@@ -378,14 +382,14 @@ impl Connection {
         if self.next_local > 0x7fff_ffff {
             return Err(Error::Refused { by: "this side", reason: "the session's channel numbers are used up" });
         }
-        if !self.promise(window) {
+        if !self.promise(window.into()) {
             return Err(Error::Refused { by: "this side", reason: "the memory set aside for windows is used up" });
         }
         let id = ChannelId(self.next_local);
         self.next_local += 2;
         self.local_count += 1;
         let mut channel = Channel::new(Stage::Opening, open.urgency, window, self.peer_channel_credit);
-        channel.unsaid.open = Some(Box::new(open));
+        channel.unsaid().open = Some(open);
         self.insert(id, channel);
         self.schedule_control(id);
         Ok(id)
@@ -402,7 +406,7 @@ impl Connection {
             return Err(Error::Misuse("accept of a channel that waits for no answer"));
         }
         channel.stage = Stage::Open;
-        channel.unsaid.accept = Some(Box::new(fields));
+        channel.unsaid().accept = Some(fields);
         self.schedule_control(id);
         Ok(())
     }
@@ -426,13 +430,12 @@ impl Connection {
         if channel.stopped_by_peer {
             return Ok(core::mem::take(data).len());
         }
-        let room = max_unsent.saturating_sub(channel.unsent_bytes);
+        let room = max_unsent.saturating_sub(channel.unsent_bytes());
         let taken = data.split_to(room.min(data.len()));
         let length = taken.len();
         channel.wants_room = !data.is_empty();
         if length > 0 {
-            channel.unsent_bytes += length;
-            channel.unsent.push_back(taken);
+            channel.push_unsent(taken);
             self.schedule_data(id);
         }
         Ok(length)
@@ -440,7 +443,7 @@ impl Connection {
 
     /// How many bytes [`Connection::send`] would take now.
     pub fn room(&self, id: ChannelId) -> usize {
-        self.channels.get(&id).map_or(0, |channel| self.limits.max_unsent_bytes.saturating_sub(channel.unsent_bytes))
+        self.channels.get(&id).map_or(0, |channel| self.limits.max_unsent_bytes.saturating_sub(channel.unsent_bytes()))
     }
 
     /// Ends our direction of a channel, after what was sent.
@@ -472,7 +475,7 @@ impl Connection {
         let parked = channel.parked();
         channel.consumed = channel.received;
         if !channel.stopped && !channel.finished {
-            channel.unsaid.stop = Some(Box::new((code, reason)));
+            channel.unsaid().stop = Some((code, reason));
         }
         channel.stopped = true;
         self.consumed += parked;
@@ -489,7 +492,7 @@ impl Connection {
     pub fn reset(&mut self, id: ChannelId, code: Code, reason: &str) -> Result<(), Error> {
         let reason = self.cut_reason(reason);
         let Some(channel) = self.mine(id)? else { return Ok(()) };
-        if channel.unsaid.open.is_some() {
+        if channel.is_open_unsaid() {
             // The peer never heard of it.
             self.remove(id);
             return Ok(());
@@ -499,7 +502,7 @@ impl Connection {
         channel.stopped = true;
         channel.drop_unsent();
         channel.fin = Fin::Sent;
-        channel.unsaid = channel::Unsaid { reset: Some(Box::new((code, reason))), ..Default::default() };
+        channel.only_reset(code, reason);
         self.consumed += parked;
         self.schedule_control(id);
         Ok(())
@@ -521,7 +524,7 @@ impl Connection {
         }
         channel.consumed += bytes;
         let due = channel.credit_is_due();
-        channel.unsaid.credit |= due;
+        channel.credit_unsaid |= due;
         self.consumed += bytes;
         if due {
             self.grow_window(id);
@@ -572,7 +575,7 @@ impl Connection {
     pub fn has_unsent(&self) -> bool {
         self.phase != Phase::Ended
             && (!self.replay.is_empty()
-                || self.channels.values().any(|channel| channel.unsent_bytes > 0 || channel.fin == Fin::Wanted))
+                || self.channels.values().any(|channel| channel.unsent_bytes() > 0 || channel.fin == Fin::Wanted))
     }
 
     /// Bytes received and not yet consumed, over all channels: what the peer makes this side hold.
@@ -595,7 +598,7 @@ impl Connection {
             return Ok(None);
         }
         let channel = self.known(id).map_err(|_| Error::Misuse("a channel that never was"))?;
-        Ok(channel.filter(|channel| channel.unsaid.reset.is_none()))
+        Ok(channel.filter(|channel| !channel.is_reset_unsaid()))
     }
 
     fn cut_reason(&self, reason: &str) -> String {
@@ -605,7 +608,7 @@ impl Connection {
     fn schedule_control(&mut self, id: ChannelId) {
         if let Some(channel) = self.channels.get_mut(&id)
             && !channel.in_control
-            && !channel.unsaid.is_empty()
+            && channel.has_unsaid()
         {
             channel.in_control = true;
             self.control.push_back(id);
@@ -635,20 +638,20 @@ impl Connection {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let is_fast = now.0.saturating_sub(channel.granted_at.0) < round_trip.saturating_mul(2);
         channel.granted_at = now;
-        let more = channel.window.min(u64::from(self.limits.max_channel_window_bytes).saturating_sub(channel.window));
-        let has_room = self.windows.bytes().saturating_add(more) <= self.limits.max_buffered_bytes;
-        if is_fast && has_room && self.windows.grow(more) {
+        let more = channel.window.min(self.limits.max_channel_window_bytes.saturating_sub(channel.window));
+        let has_room = self.windows.bytes().saturating_add(more.into()) <= self.limits.max_buffered_bytes;
+        if is_fast && has_room && self.windows.grow(more.into()) {
             channel.window += more;
         }
     }
 
     fn insert(&mut self, id: ChannelId, channel: Channel) {
         self.urgent_count += u32::from(channel.urgency < Urgency::NORMAL);
-        self.channels.insert(id, channel);
+        self.channels.insert(id, Box::new(channel));
     }
 
     fn remove_if_over(&mut self, id: ChannelId) {
-        if self.channels.get(&id).is_some_and(Channel::is_over) {
+        if self.channels.get(&id).is_some_and(|channel| channel.is_over()) {
             self.remove(id);
         }
     }
@@ -656,7 +659,7 @@ impl Connection {
     fn remove(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.remove(&id) else { return };
         self.consumed += channel.parked();
-        self.windows.give_back(channel.window);
+        self.windows.give_back(channel.window.into());
         self.timed.remove(&id);
         self.urgent_count = self.urgent_count.saturating_sub(u32::from(channel.urgency < Urgency::NORMAL));
         match self.is_local(id) {

@@ -155,7 +155,8 @@ impl Mux {
     ///
     /// # Errors
     ///
-    /// The session's end, or [`Code::LIMIT`] by this side if there is no room for another channel now.
+    /// The session's end; or, by this side, [`Code::LIMIT`] if the peer has no room for another channel now, and
+    /// [`Code::BUDGET`] if there is no memory for it here.
     pub fn open(&self, open: Open) -> Result<Channel, Ended> {
         let mut state = self.0.lock();
         if let Some(ended) = &state.ended {
@@ -166,7 +167,7 @@ impl Mux {
             reason: std::format!("{error}"),
             by: By::Local,
         })?;
-        state.channels.insert(id, Handle::default());
+        state.channels.insert(id, Box::default());
         state.wake_driver();
         drop(state);
         Ok(Channel::new(self.0.clone(), id))
@@ -519,7 +520,7 @@ struct State {
     next_carrier: Option<BoxIo>,
     /// The session that gets this one's carrier.
     yields_to: Option<Arc<Shared>>,
-    channels: BTreeMap<ChannelId, Handle>,
+    channels: BTreeMap<ChannelId, Box<Handle>>,
     incoming: VecDeque<(ChannelId, Open)>,
     driver: Option<Waker>,
     /// Somebody waits, or has waited, for everything to be sent.

@@ -69,6 +69,7 @@ impl Error {
         match self {
             Self::Malformed { .. } => Code::PROTOCOL,
             Self::LimitExceeded { what: "credit", .. } => Code::FLOW_CONTROL,
+            Self::Refused { by: "this side", .. } => Code::BUDGET,
             Self::LimitExceeded { .. } | Self::Refused { .. } => Code::LIMIT,
             Self::Unsupported { what: "version", .. } => Code::VERSION,
             Self::Unsupported { .. } => Code::PROTOCOL,

@@ -7,7 +7,7 @@ use alloc::string::String;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::{
-    Code, Error, FieldKey, Fields, Limits,
+    Code, Error, FieldKey, Fields, Limits, Micros,
     reader::Reader,
     resume::{Resume, Resumption, Secret, SessionId},
 };
@@ -305,6 +305,8 @@ pub enum Frame {
     Ack {
         /// In bytes of counted frames, since the session began.
         received: u64,
+        /// When the last of them arrived, by the sender's clock.
+        arrived_at: Micros,
     },
     /// The wish to go on with a session on this carrier.
     Resume(Resume),
@@ -415,7 +417,10 @@ impl Frame {
             }
             Self::Credit { limit, .. } => payload.put_u64(*limit),
             Self::Ping { id, .. } => payload.put_u64(*id),
-            Self::Ack { received } => payload.put_u64(*received),
+            Self::Ack { received, arrived_at } => {
+                payload.put_u64(*received);
+                payload.put_u64(arrived_at.0);
+            }
             Self::Hello(hello) => hello.encode(&mut payload),
             Self::Resume(resume) => {
                 payload.put_slice(&resume.session.0);
@@ -459,7 +464,8 @@ pub(crate) fn check_length(header: &FrameHeader, limits: &Limits) -> Result<(), 
         }
         _ => {
             let fits = match header.frame_type {
-                FrameType::CREDIT | FrameType::PING | FrameType::ACK => header.length == 8,
+                FrameType::CREDIT | FrameType::PING => header.length == 8,
+                FrameType::ACK => header.length == 16,
                 FrameType::RESUME => header.length == 60,
                 FrameType::RESUMED => header.length == 44,
                 _ => true,
@@ -495,7 +501,10 @@ pub(crate) fn decode_control(header: FrameHeader, payload: &[u8], limits: &Limit
         }
         FrameType::CREDIT => Frame::Credit { channel, limit: credit(reader.u64().ok_or(short("CREDIT"))?)? },
         FrameType::PING => Frame::Ping { id: reader.u64().ok_or(short("PING"))?, pong: header.flags & FLAG != 0 },
-        FrameType::ACK => Frame::Ack { received: reader.u64().ok_or(short("ACK"))? },
+        FrameType::ACK => {
+            let (Some(received), Some(arrived_at)) = (reader.u64(), reader.u64()) else { return Err(short("ACK")) };
+            Frame::Ack { received, arrived_at: Micros(arrived_at) }
+        }
         FrameType::HELLO => Frame::Hello(Hello::decode(&mut reader)?),
         FrameType::RESUME => {
             let (Some(session), Some(epoch), Some(received), Some(proof)) =

@@ -32,7 +32,8 @@ pub struct Limits {
     /// Sum of the receive windows of all channels of the session, in bytes: what the peer can make this side hold.
     /// A channel that does not fit is refused with [`Code::BUDGET`](crate::Code::BUDGET).
     pub max_buffered_bytes: u64,
-    /// The same over all sessions of the process that share it. The default has no bound of its own.
+    /// The same over all sessions of the process that share it, and what they keep of what they sent. The default has no bound of
+    /// its own.
     pub budget: MemoryBudget,
 }
 

@@ -138,6 +138,46 @@ fn device_and_operator_work_through_proxies_whose_password_is_nowhere_in_the_log
     }
 }
 
+/// TLS in front of a proxy, by Debian's socat; its URL. The root that vouches for it is in `proxy-root.pem`.
+fn encrypted(site: &Site, proxy: &str) -> (Process, String) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(site.path("proxy-root.pem"), certified.cert.pem()).unwrap();
+    let both = certified.cert.pem() + &certified.signing_key.serialize_pem();
+    fs::write(site.path("proxy-both.pem"), both).unwrap();
+    let (port, (start, behind)) = (free_port(), proxy.rsplit_once('@').unwrap());
+    let listen = format!("OPENSSL-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,verify=0,cert=");
+    let mut command = Command::new("socat");
+    command.arg(listen + site.path("proxy-both.pem").to_str().unwrap()).arg(format!("TCP:{behind}"));
+    let process = Process::spawn(command.stdin(Stdio::null()).stderr(site.log("socat")));
+    (listens(process, port), format!("{}@localhost:{port}", start.replace("http:", "https:")))
+}
+
+#[test]
+fn an_encrypted_proxy_is_known_by_its_roots_and_the_cloud_behind_it_by_its_pin() {
+    let site = Site::new();
+    let (_connect, connect_url) = tinyproxy(&site);
+    let (_encrypted, proxy) = encrypted(&site, &connect_url);
+    let (token, device) = site.ticket(DEVICE);
+    let mut command = site.agent_command(DEVICE, Some(&token));
+    command.env("TOWLINE_PROXY", &proxy).env("TOWLINE_ROOTS", site.path("proxy-root.pem"));
+    let _agent = Process::spawn(&mut command);
+    site.wait_online(&device, true);
+    site.endpoint(&device, "echo", echo());
+
+    let mut server = site.towline(&["server", "--device", DEVICE, "--listen", "-"]);
+    server.env("TOWLINE_PROXY", &proxy).env("TOWLINE_ROOTS", site.path("proxy-root.pem"));
+    assert_eq!(echoed(&site, &mut server), b"hello", "{}", site.read_log("server"));
+
+    let devices = || {
+        let mut command = site.towline(&["devices", "list"]);
+        command.env("TOWLINE_PROXY", &proxy);
+        command
+    };
+    assert_success(&devices().env("TOWLINE_ROOTS", site.path("proxy-root.pem")).output().unwrap());
+    // Nobody vouches for the proxy on this machine itself.
+    assert!(!devices().output().unwrap().status.success());
+}
+
 #[test]
 fn a_proxy_that_lets_nothing_through_is_named_as_the_hop() {
     let site = Site::new();

@@ -22,6 +22,7 @@ mod sshd;
 mod targets;
 mod telnet;
 mod unix;
+mod urgency;
 // The real SSH servers of the bridge's own tests, with passwords, and what those need.
 #[path = "../../../ssh-bridge/tests/bridge/operator.rs"]
 #[allow(dead_code, reason = "that crate's tests do more with it")]

@@ -198,3 +198,26 @@ mod totp {
         format!("{:06}", (word & 0x7fff_ffff) % 1_000_000)
     }
 }
+
+#[test]
+fn settings_are_shown_and_changed_by_who_may() {
+    let world = World::new();
+    let before = world.json(&["settings", "show"]);
+    let set = |flags: &[&str]| world.json(&[&["settings", "set"], flags].concat());
+    let other = !before["save_host_keys"].as_bool().unwrap();
+    assert_eq!(set(&["--save-host-keys", &other.to_string()])["save_host_keys"], other);
+    let now = set(&["--allow-telnet", "false", "--idle-limit-seconds", "900"]);
+    assert_eq!((&now["allow_telnet"], &now["idle_limit_seconds"]), (&Value::from(false), &Value::from(900)));
+    assert_eq!((&now["save_host_keys"], &now["total_limit_seconds"]), (&other.into(), &before["total_limit_seconds"]));
+    assert_eq!(world.json(&["settings", "show"]), now);
+    world.audited("settings.update", "ok");
+
+    let too_short = world.towline(&["settings", "set", "--total-limit-seconds", "1"]).output().unwrap();
+    assert_fails(&too_short, "bad-request", "operator", 2);
+    let nothing = world.towline(&["settings", "set"]).output().unwrap();
+    assert_eq!(nothing.status.code(), Some(2), "{nothing:?}");
+    world.person("mona");
+    let output = world.towline_as("mona", &["settings", "set", "--allow-telnet", "true"]).output().unwrap();
+    assert_fails(&output, "forbidden", "cloud", 8);
+    assert_eq!(world.json(&["settings", "show"]), now);
+}

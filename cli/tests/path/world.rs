@@ -68,16 +68,24 @@ pub(crate) struct World {
     pub(crate) folder: TempDir,
     pub(crate) url: String,
     pub(crate) pin: String,
+    /// Where the cloud takes QUIC, if it does.
+    pub(crate) quic: Option<String>,
     pub(crate) cloud: Process,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with more flags for the cloud.
+    pub(crate) fn with(flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut cloud = cloud(folder.path(), "127.0.0.1:0");
+        let mut cloud = cloud(folder.path(), "127.0.0.1:0", flags);
         let started = cloud.first_json();
         let text = |key: &str| started[key].as_str().unwrap_or_else(|| panic!("{key} in {started}")).to_owned();
-        let world = Self { url: text("url"), pin: text("pin"), folder, cloud };
+        let quic = started["quic"].as_str().map(str::to_owned);
+        let world = Self { url: text("url"), pin: text("pin"), quic, folder, cloud };
         let login = world
             .towline(&["login", &world.url, "--pin", &world.pin, "--user", "admin"])
             .env("TOWLINE_PASSWORD", ADMIN_PASSWORD)
@@ -91,7 +99,7 @@ impl World {
     pub(crate) fn restart_cloud(&mut self) {
         self.cloud.kill();
         let address = self.url.strip_prefix("https://").unwrap();
-        self.cloud = cloud(self.folder.path(), address);
+        self.cloud = cloud(self.folder.path(), address, &[]);
         assert_eq!(self.cloud.first_json()["url"], self.url.as_str());
     }
 
@@ -240,9 +248,9 @@ pub(crate) fn password_of(name: &str) -> String {
     format!("{name}'s own password")
 }
 
-fn cloud(folder: &Path, listen: &str) -> Process {
+fn cloud(folder: &Path, listen: &str, flags: &[&str]) -> Process {
     let mut command = program(folder);
-    command.args(["cloud", "--listen", listen, "--output", "json", "--data-dir"]).arg(folder.join("cloud"));
+    command.args(["cloud", "--listen", listen, "--output", "json", "--data-dir"]).arg(folder.join("cloud")).args(flags);
     command.env("TOWLINE_ADMIN_PASSWORD", ADMIN_PASSWORD).env("RUST_LOG", "warn");
     Process::spawn(command.stdout(Stdio::piped()))
 }

@@ -12,7 +12,7 @@ use super::{Failure, Json, check_name, records::Switched, upgrade::Upgrade};
 use crate::{
     agents::{self, Arrival},
     app::App,
-    auth::{Allowance, Fault, Stranger, browser::host},
+    auth::{Allowance, Fault, Stranger, Wait, browser::host},
     moment::now_millis,
     random,
     store::{Actor, EnrolRequest, Entry, Tenant, audit::clean},
@@ -22,7 +22,7 @@ const SCHEME: &str = "Towline-Device";
 const PUBLIC_KEY_BYTES: usize = 32;
 const MAX_ID_CHARS: usize = 20;
 const MAX_VERSION_CHARS: usize = 64;
-/// Many devices share a source behind NAT, and each retries by itself.
+/// Many devices share a source behind NAT. What counts is a proof that is not good, and it delays nobody's who has a good one.
 const DEVICE_ALLOWANCE: Allowance = Allowance { per_account: 10, per_source: 500 };
 const ENROL_ALLOWANCE: Allowance = Allowance { per_account: 20, per_source: 500 };
 
@@ -49,7 +49,16 @@ pub(super) async fn enrol(
     Json(wish): Json<Enrol>,
 ) -> Result<Json<Enrolled>, Failure> {
     let Stranger { app, source } = stranger;
-    admit(&app, source, "enrol", ENROL_ALLOWANCE)?;
+    app.penalties.check(source.ip(), " enrol", Instant::now()).map_err(wait)?;
+    let enrolled = enrol_now(&app, source, &host, &wish).await;
+    // What failed here is not the caller's fault.
+    if enrolled.as_ref().is_err_and(|failure| failure.0.status < 500) {
+        app.penalties.failed(source.ip(), " enrol", ENROL_ALLOWANCE, Instant::now());
+    }
+    enrolled.map(Json)
+}
+
+async fn enrol_now(app: &App, source: SocketAddr, host: &str, wish: &Enrol) -> Result<Enrolled, Failure> {
     let bad = |detail: &str| Failure::new(ErrorCode::BadRequest, detail);
     let secret = URL_SAFE_NO_PAD.decode(&wish.secret).map_err(|_| bad("secret is to be base64url"))?;
     let key = URL_SAFE_NO_PAD.decode(&wish.public_key).map_err(|_| bad("public_key is to be base64url"))?;
@@ -62,7 +71,7 @@ pub(super) async fn enrol(
     }
     let message = format!("towline enrol v1\n{host}\n{}", wish.nonce);
     if let Err(fault) = app.challenges.verify(&wish.nonce, message.as_bytes(), &key, &signature, now_millis()) {
-        return Err(rejected(&app, &Tenant::first(), source, "device.enrol", "an agent", "?", fault.as_str()).await?);
+        return Err(rejected(app, &Tenant::first(), source, "device.enrol", "an agent", "?", fault).await?);
     }
     let agent_version = clean(&wish.agent_version, MAX_VERSION_CHARS);
     let request = EnrolRequest {
@@ -75,11 +84,10 @@ pub(super) async fn enrol(
     };
     match app.store.enrol(&request).await? {
         Ok((tenant, device)) => {
-            app.penalties.forgive(source.ip(), " enrol");
             // Whoever is connected with the key from before is the device no more.
             app.revoke_device(&device.id, Code::REVOKED, "the device was enrolled again");
             app.device_changed(&tenant, &device.id);
-            Ok(Json(Enrolled { device_id: device.id, name: device.name }))
+            Ok(Enrolled { device_id: device.id, name: device.name })
         }
         Err(fault) => Err(Failure::new(ErrorCode::EnrolmentTokenInvalid, fault.as_str())),
     }
@@ -96,7 +104,6 @@ pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<S
     let host = host(request.headers(), request.uri())?;
     let version = request.headers().get("towline-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let version = clean(version, MAX_VERSION_CHARS);
-    admit(&app, source, &device_id, DEVICE_ALLOWANCE)?;
 
     let device = app.store.device_key(&device_id).await?;
     let tenant = device.as_ref().map_or_else(Tenant::first, |device| device.tenant.clone());
@@ -109,9 +116,11 @@ pub(super) async fn tunnel(stranger: Stranger, mut request: Request) -> Result<S
     let verified =
         app.challenges.verify(&nonce, message.as_bytes(), key.as_deref().unwrap_or(&nobody), &signature, now_millis());
     if let Err(fault) = verified.and_then(|()| key.map(drop).ok_or(Fault::Signature)) {
-        return Err(rejected(&app, &tenant, source, ACTION, name, &device_id, fault.as_str()).await?);
+        // The blank keeps these apart from the accounts of people: no user's name begins with one.
+        let account = format!(" {device_id}");
+        app.penalties.admit(source.ip(), &account, DEVICE_ALLOWANCE, Instant::now()).map_err(wait)?;
+        return Err(rejected(&app, &tenant, source, ACTION, name, &device_id, fault).await?);
     }
-    app.penalties.forgive(source.ip(), &format!(" {device_id}"));
     // Only to who has proved to be the device.
     if device.as_ref().is_some_and(|device| device.disabled) {
         // It keeps asking, so that it is back soon after it is enabled: that is on record once.
@@ -152,11 +161,8 @@ fn proof(header: &str) -> Option<(String, String, Vec<u8>)> {
     Some((device_id.into(), nonce.into(), URL_SAFE_NO_PAD.decode(signature).ok()?))
 }
 
-fn admit(app: &App, source: SocketAddr, account: &str, allowance: Allowance) -> Result<(), Failure> {
-    // The blank keeps these apart from the accounts of people: no user's name begins with one.
-    app.penalties.admit(source.ip(), &format!(" {account}"), allowance, Instant::now()).map_err(|wait| {
-        Failure::new(ErrorCode::RateLimited, format!("try again in {} seconds", wait.time.as_secs() + 1))
-    })
+fn wait(wait: Wait) -> Failure {
+    Failure::new(ErrorCode::RateLimited, format!("try again in {} seconds", wait.time.as_secs() + 1))
 }
 
 async fn rejected(
@@ -166,10 +172,16 @@ async fn rejected(
     action: &'static str,
     actor: &str,
     device_id: &str,
-    detail: &str,
+    fault: Fault,
 ) -> Result<Failure, Failure> {
+    let code = match fault {
+        // Of these a new challenge is the cure, and not a person.
+        Fault::Expired => ErrorCode::DeviceTimeout,
+        Fault::Full => ErrorCode::RateLimited,
+        Fault::Forged | Fault::Replayed | Fault::Signature => ErrorCode::DeviceIdentityRejected,
+    };
     let actor = Actor { name: actor.into(), source: source.to_string() };
-    let entry = Entry::failed(&actor, action, format!("device/{device_id}"), ErrorCode::DeviceIdentityRejected);
-    app.store.record(tenant, entry.detail(detail)).await?;
-    Ok(Failure::new(ErrorCode::DeviceIdentityRejected, detail))
+    let entry = Entry::failed(&actor, action, format!("device/{device_id}"), code);
+    app.store.record(tenant, entry.detail(fault.as_str())).await?;
+    Ok(Failure::new(code, fault.as_str()))
 }

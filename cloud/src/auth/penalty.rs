@@ -52,32 +52,24 @@ pub(crate) struct Penalties {
 
 impl Penalties {
     /// Lets an attempt through, and counts it as failed until [`Penalties::forgive`] says otherwise: attempts that
-    /// run at the same time are counted too.
+    /// run at the same time are counted too. That is for what can be guessed. What cannot is let through by
+    /// [`Penalties::check`]: a thousand honest callers of one source that come at once have not failed a thousand times.
     pub(crate) fn admit(&self, source: IpAddr, account: &str, allowance: Allowance, now: Instant) -> Result<(), Wait> {
         let mut offenders = self.offenders.lock().unwrap_or_else(PoisonError::into_inner);
-        let [of_account, of_source] = keys(source, account);
-        for key in [&of_account, &of_source] {
-            let Some(offender) = offenders.get_mut(key) else { continue };
-            if let Some(time) = offender.until.checked_duration_since(now).filter(|time| !time.is_zero()) {
-                let first = !std::mem::replace(&mut offender.told, true);
-                return Err(Wait { time, first });
-            }
-        }
-        make_room(&mut offenders, now);
-        for (key, free) in [(of_account, allowance.per_account), (of_source, allowance.per_source)] {
-            let offender = offenders.entry(key).or_insert(Offender { failures: 0, last: now, until: now, told: false });
-            if is_forgotten(offender, now) {
-                offender.failures = 0;
-            }
-            offender.failures = offender.failures.saturating_add(1);
-            offender.last = now;
-            offender.told = false;
-            if let Some(beyond) = offender.failures.checked_sub(free) {
-                let wait = FIRST_WAIT.saturating_mul(1_u32.checked_shl(beyond).unwrap_or(u32::MAX));
-                offender.until = now + wait.min(LONGEST_WAIT);
-            }
-        }
+        check(&mut offenders, source, account, now)?;
+        count(&mut offenders, source, account, allowance, now);
         Ok(())
+    }
+
+    /// Whether an attempt is let through. It counts only if it has [`Penalties::failed`].
+    pub(crate) fn check(&self, source: IpAddr, account: &str, now: Instant) -> Result<(), Wait> {
+        check(&mut self.offenders.lock().unwrap_or_else(PoisonError::into_inner), source, account, now)
+    }
+
+    /// An attempt that was let through was none that is forgiven.
+    pub(crate) fn failed(&self, source: IpAddr, account: &str, allowance: Allowance, now: Instant) {
+        let mut offenders = self.offenders.lock().unwrap_or_else(PoisonError::into_inner);
+        count(&mut offenders, source, account, allowance, now);
     }
 
     /// The attempt that was let through was good.
@@ -89,6 +81,35 @@ impl Penalties {
         if let Some(offender) = offenders.get_mut(&of_source) {
             offender.failures = offender.failures.saturating_sub(1);
             offender.until = offender.last;
+        }
+    }
+}
+
+fn check(offenders: &mut HashMap<Key, Offender>, source: IpAddr, account: &str, now: Instant) -> Result<(), Wait> {
+    for key in &keys(source, account) {
+        let Some(offender) = offenders.get_mut(key) else { continue };
+        if let Some(time) = offender.until.checked_duration_since(now).filter(|time| !time.is_zero()) {
+            let first = !std::mem::replace(&mut offender.told, true);
+            return Err(Wait { time, first });
+        }
+    }
+    Ok(())
+}
+
+fn count(offenders: &mut HashMap<Key, Offender>, source: IpAddr, account: &str, allowance: Allowance, now: Instant) {
+    make_room(offenders, now);
+    let [of_account, of_source] = keys(source, account);
+    for (key, free) in [(of_account, allowance.per_account), (of_source, allowance.per_source)] {
+        let offender = offenders.entry(key).or_insert(Offender { failures: 0, last: now, until: now, told: false });
+        if is_forgotten(offender, now) {
+            offender.failures = 0;
+        }
+        offender.failures = offender.failures.saturating_add(1);
+        offender.last = now;
+        offender.told = false;
+        if let Some(beyond) = offender.failures.checked_sub(free) {
+            let wait = FIRST_WAIT.saturating_mul(1_u32.checked_shl(beyond).unwrap_or(u32::MAX));
+            offender.until = now + wait.min(LONGEST_WAIT);
         }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct World {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
+    pub(crate) text: String,
     pub(crate) body: Value,
 }
 
@@ -58,15 +59,26 @@ impl Answer {
 }
 
 pub(crate) async fn start(dir: &Path) -> Running {
+    Cloud::start(config(dir)).await.unwrap()
+}
+
+fn config(dir: &Path) -> Config {
     let mut config = Config::new("127.0.0.1:0".parse().unwrap(), dir);
     config.admin_password = Some(PASSWORD.to_owned().into());
-    Cloud::start(config).await.unwrap()
+    config
 }
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// One that is set up in another way.
+    pub(crate) async fn with(set: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let cloud = start(dir.path()).await;
+        let mut config = config(dir.path());
+        set(&mut config);
+        let cloud = Cloud::start(config).await.unwrap();
         let admin = cloud.local_login().await.unwrap().token;
         Self { cloud, dir, admin }
     }
@@ -244,8 +256,8 @@ pub(crate) async fn exchange(mut stream: impl tokio::io::AsyncRead + AsyncWriteE
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = serde_json::from_str(body).unwrap_or(Value::Null);
-    Answer { status, head: head.to_lowercase(), body }
+    let (head, text) = (head.to_lowercase(), body.to_owned());
+    Answer { status, head, body: serde_json::from_str(body).unwrap_or(Value::Null), text }
 }
 
 async fn tunnel(carrier: Carrier<BoxTransport>) -> Mux {

@@ -1,6 +1,7 @@
 //! How a device becomes one, and proves that it is.
 
 use aws_lc_rs::signature::Ed25519KeyPair;
+use futures_util::future::join_all;
 use serde_json::json;
 use towline_transport::Error as TransportError;
 use towline_tunnel_proto::Code;
@@ -84,6 +85,40 @@ async fn only_the_devices_own_fresh_signature_opens_its_tunnel() {
     let rejected =
         world.audit().await.iter().filter(|record| *record == "device.connect device-identity-rejected").count();
     assert_eq!(rejected, 4);
+}
+
+#[tokio::test]
+async fn a_device_with_a_good_proof_does_not_wait_for_those_behind_its_address_that_have_none() {
+    let world = World::new().await;
+    let device = world.device("pump").await;
+    let stranger = Ed25519KeyPair::generate().unwrap();
+    let nonce = world.nonce().await;
+    let mut answers = Vec::new();
+    for number in 0..600 {
+        answers.push(refused(&world, &world.proof(&number.to_string(), &stranger, &nonce)).await);
+    }
+    assert_eq!((answers.first().unwrap().as_str(), answers.last().unwrap().as_str()), {
+        ("device-identity-rejected", "rate-limited")
+    });
+
+    // The device itself has failed as often as is allowed, too: what counts is that this proof is good.
+    for _ in 0..20 {
+        refused(&world, &world.proof(&device.id, &stranger, &nonce)).await;
+    }
+    world.connect(&device).await;
+}
+
+#[tokio::test]
+async fn many_devices_of_one_address_may_come_at_once() {
+    let world = World::new().await;
+    let device = world.device("pump").await;
+    let attempts = (0..200).map(async |_| {
+        let proof = world.proof(&device.id, &device.key, &world.nonce().await);
+        world.dial("/agent/tunnel", &proof).await.map(drop)
+    });
+    for attempt in join_all(attempts).await {
+        attempt.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod installation;
 mod keys;
 mod login;
 mod matrix;
+mod memory;
 mod page;
 mod people;
 mod permissions;

@@ -322,7 +322,8 @@ async fn call(world: &World, route: &Route, path: &str, authorization: Option<&s
     }
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
+    let (head, text) = (head.to_lowercase(), body.to_owned());
+    Answer { status, head, body: serde_json::from_str(body).unwrap_or(Value::Null), text }
 }
 
 async fn principals(world: &World) -> Vec<Principal> {

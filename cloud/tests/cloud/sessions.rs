@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use towline_tunnel_proto::{Code, FieldKey, Fields, Open};
+use towline_tunnel_proto::{Code, FieldKey, Fields, Open, Urgency};
 
 use crate::harness::{World, echo, eventually, open, serve_targets};
 
@@ -93,6 +93,47 @@ async fn a_large_answer_arrives_whole_after_the_question_has_ended() {
     }
     assert_eq!(bytes, CHUNK * CHUNKS);
     eventually(async || newest(&world, "sessions").await["bytes_from_target"] == CHUNK * CHUNKS).await;
+}
+
+#[tokio::test]
+async fn a_channels_urgency_and_limits_of_time_are_passed_on_to_the_device() {
+    let world = World::new().await;
+    let device = world.device("pump").await;
+    let agent = world.connect(&device).await;
+    let endpoint = world.endpoint(&device.id, 22).await;
+    let operator = world.operator(&world.admin).await;
+    let target = format!("towline:device/{}/endpoint/{endpoint}", device.id);
+    for urgency in [Urgency::INTERACTIVE, Urgency::NORMAL, Urgency::BULK] {
+        let wish = Open { urgency, idle_millis: 61_000, deadline_millis: 3_600_000, ..Open::to(target.clone()) };
+        let _channel = operator.open(wish).unwrap();
+        let incoming = agent.accept().await.unwrap();
+        let open = incoming.open();
+        assert_eq!((open.urgency, open.idle_millis, open.deadline_millis), (urgency, 61_000, 3_600_000));
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_reaches_a_limit_of_its_channel_ends_on_both_sides_and_is_recorded_as_that() {
+    let world = World::new().await;
+    let device = world.device("pump").await;
+    let agent = world.connect(&device).await;
+    let endpoint = world.endpoint(&device.id, 22).await;
+    let operator = world.operator(&world.admin).await;
+    let target = format!("towline:device/{}/endpoint/{endpoint}", device.id);
+    let idle = Open { idle_millis: 500, ..Open::to(target.clone()) };
+    let deadline = Open { deadline_millis: 500, ..Open::to(target) };
+    for (wish, code, reason) in [
+        (idle, Code::IDLE_TIMEOUT, "nobody has used it"),
+        (deadline, Code::DEADLINE, "it has lasted as long as a session may"),
+    ] {
+        let mut channel = operator.open(wish).unwrap();
+        let mut target = agent.accept().await.unwrap().accept(Fields::new());
+        channel.accepted().await.unwrap();
+        assert_eq!(channel.recv().await.unwrap_err().code, code);
+        assert_eq!(target.recv().await.unwrap_err().code, code);
+        eventually(async || newest(&world, "sessions").await["end"] == "limit-reached").await;
+        assert_eq!(newest(&world, "sessions").await["end_detail"], reason);
+    }
 }
 
 #[tokio::test]

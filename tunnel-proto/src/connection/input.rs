@@ -12,6 +12,9 @@ use crate::{
     frame::{self, ChannelId, FLAG, HEADER_BYTES},
 };
 
+/// Chunks that wait for the rest of a frame, before they are gathered in one.
+const MAX_CHUNKS: usize = 16;
+
 /// What the input yields, in order.
 #[derive(Debug)]
 pub(super) enum Piece {
@@ -86,11 +89,18 @@ impl Input {
     }
 
     pub(super) fn push(&mut self, chunk: Bytes) {
-        if !chunk.is_empty() {
-            self.available += chunk.len();
-            let length = chunk.len();
-            self.chunks.push_back((chunk, length));
+        if chunk.is_empty() {
+            return;
         }
+        if self.chunks.len() >= MAX_CHUNKS {
+            // A frame that comes byte by byte is not to cost many times its length.
+            let whole = self.take(self.available).unwrap_or_default();
+            self.available = whole.len();
+            self.chunks.push_back((whole.clone(), whole.len()));
+        }
+        self.available += chunk.len();
+        let length = chunk.len();
+        self.chunks.push_back((chunk, length));
     }
 
     /// Forgets everything: after an error or an end nothing more is read.

@@ -1,6 +1,7 @@
 //! From the peer: frames change the state and become events.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     string::{String, ToString},
 };
@@ -9,7 +10,7 @@ use bytes::Bytes;
 
 use super::{
     Connection, Event, MAX_REFUSALS, Micros, Phase, Role,
-    channel::{Channel, Stage},
+    channel::{Channel, Stage, Times},
     input::Piece,
     schedule::Schedule,
 };
@@ -173,7 +174,7 @@ impl Connection {
                 if self.ping == Some(id) {
                     self.ping = None;
                     if let Some(asked_at) = self.ping_said_at.take() {
-                        self.pace.note_round_trip(self.last_heard.0.saturating_sub(asked_at.0));
+                        self.pace.note_round_trip(self.last_heard, self.last_heard.0.saturating_sub(asked_at.0));
                     }
                 }
             }
@@ -211,13 +212,13 @@ impl Connection {
                     self.events.push_back(Event::Reset { channel: id, code, reason });
                 }
             }
-            Frame::Ack { received } => {
+            Frame::Ack { received, arrived_at } => {
                 if self.agreed.is_none() {
                     return Err(Error::Malformed { what: "ACK", reason: "without resumption" });
                 }
                 let outcome = self.replay.acknowledge(received);
                 outcome.map_err(|reason| Error::Malformed { what: "ACK", reason })?;
-                self.pace.acknowledged(self.last_heard, received, self.replay.sent());
+                self.pace.acknowledged(self.last_heard, received, arrived_at, self.replay.sent());
             }
             Frame::Resume(_) => return Err(Error::Malformed { what: "RESUME", reason: "not at the beginning" }),
             Frame::Resumed { .. } => return Err(Error::Malformed { what: "RESUMED", reason: "without a RESUME" }),
@@ -236,12 +237,12 @@ impl Connection {
         }
         self.last_remote = id.0;
 
-        let window = u64::from(self.config.channel_window_bytes);
+        let window = self.config.channel_window_bytes;
         let refusal = if self.remote_count >= self.limits.max_channels {
             Some(Code::LIMIT)
         } else if self.opens_left == 0 {
             Some(Code::TOO_FAST)
-        } else if !self.promise(window) {
+        } else if !self.promise(window.into()) {
             Some(Code::BUDGET)
         } else {
             None
@@ -261,9 +262,13 @@ impl Connection {
         self.opens_left -= 1;
         self.remote_count += 1;
         let mut channel = Channel::new(Stage::Offered, open.urgency, window, credit);
-        channel.idle_millis = open.idle_millis;
-        channel.used_at = self.last_heard;
-        channel.deadline = (open.deadline_millis > 0).then(|| self.last_heard.plus_millis(open.deadline_millis));
+        if open.idle_millis > 0 || open.deadline_millis > 0 {
+            channel.times = Some(Box::new(Times {
+                idle_millis: open.idle_millis,
+                used_at: self.last_heard,
+                deadline: (open.deadline_millis > 0).then(|| self.last_heard.plus_millis(open.deadline_millis)),
+            }));
+        }
         self.time(id, &channel);
         self.insert(id, channel);
         self.events.push_back(Event::Opened { channel: id, open });
@@ -298,7 +303,7 @@ impl Connection {
             return;
         };
         channel.received += length;
-        channel.used_at = self.last_heard;
+        channel.used(self.last_heard);
         channel.finished = channel.finished || fin;
         if channel.stopped {
             channel.consumed += length;
@@ -318,7 +323,7 @@ impl Connection {
         if !was_opened {
             return Err(Error::Malformed { what: "channel id", reason: "of a channel that was never opened" });
         }
-        Ok(self.channels.get_mut(&id))
+        Ok(self.channels.get_mut(&id).map(|channel| &mut **channel))
     }
 
     pub(super) fn is_local(&self, id: ChannelId) -> bool {

@@ -12,6 +12,8 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::{MemoryBudget, budget::Kept};
+
 /// What a kept frame costs beyond its bytes, so that many small ones are not free.
 const FRAME_COST_BYTES: usize = 64;
 
@@ -21,7 +23,7 @@ struct Piece {
     ends_frame: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Replay {
     pieces: VecDeque<Piece>,
     /// How many of `pieces` were handed out on this carrier.
@@ -32,12 +34,27 @@ pub(super) struct Replay {
     max_bytes: Option<usize>,
     /// What is kept, costs included.
     held_bytes: usize,
+    /// The same, in the budget of the process.
+    kept: Kept,
     /// In bytes of counted frames. INVARIANT: acknowledged <= sent.
     acknowledged: u64,
     sent: u64,
 }
 
 impl Replay {
+    pub(super) fn new(budget: MemoryBudget) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            handed_out: 0,
+            in_frame: false,
+            max_bytes: None,
+            held_bytes: 0,
+            kept: Kept::new(budget),
+            acknowledged: 0,
+            sent: 0,
+        }
+    }
+
     /// From now on frames are kept, up to about `max_bytes`: the frame that reaches it is the last.
     pub(super) fn keep(&mut self, max_bytes: usize) {
         self.max_bytes = Some(max_bytes);
@@ -47,6 +64,9 @@ impl Replay {
         self.sent += bytes.len() as u64;
         self.held_bytes += bytes.len() + if ends_frame { FRAME_COST_BYTES } else { 0 };
         self.pieces.push_back(Piece { bytes, ends_frame });
+        if self.max_bytes.is_some() {
+            self.kept.set(self.held_bytes);
+        }
     }
 
     /// The next piece for the carrier.
@@ -74,7 +94,7 @@ impl Replay {
 
     /// Whether nothing more may be cut until the peer acknowledges.
     pub(super) fn is_full(&self) -> bool {
-        self.max_bytes.is_some_and(|max| self.held_bytes >= max)
+        self.max_bytes.is_some_and(|max| self.held_bytes >= max || self.kept.is_full())
     }
 
     /// Counted bytes cut so far.
@@ -132,6 +152,7 @@ impl Replay {
         for _ in 0..count {
             self.drop_front();
         }
+        self.kept.set(self.held_bytes);
         self.handed_out = self.handed_out.saturating_sub(count);
         self.acknowledged = received;
         if self.pieces.is_empty() {
@@ -175,5 +196,6 @@ impl Replay {
         }
         self.held_bytes = rest.iter().map(|piece| piece.bytes.len() + FRAME_COST_BYTES).sum();
         (self.pieces, self.handed_out, self.max_bytes) = (rest, 0, None);
+        self.kept.set(0);
     }
 }

@@ -67,6 +67,9 @@ pub(super) struct Acknowledgement {
     said_at: Micros,
     /// What was last heard, and when it will have been said if it is said now.
     now: Micros,
+    /// What has arrived, and when the last of it did.
+    counted: u64,
+    arrived_at: Micros,
 }
 
 impl Acknowledgement {
@@ -76,6 +79,9 @@ impl Acknowledgement {
 
     pub(super) fn arrived(&mut self, counted: u64, now: Micros) {
         self.now = now;
+        if counted != self.counted {
+            (self.counted, self.arrived_at) = (counted, now);
+        }
         if counted != self.said {
             let unsaid = counted - self.said;
             let is_time = now.0.saturating_sub(self.said_at.0) >= ACKNOWLEDGE_EVERY_MICROS;
@@ -88,12 +94,12 @@ impl Acknowledgement {
         counted != self.said && (self.is_wanted || sends)
     }
 
-    pub(super) fn say(&mut self, counted: u64) -> u64 {
+    pub(super) fn say(&mut self, counted: u64) -> Frame {
         self.said = counted;
         self.said_at = self.now;
         self.is_wanted = false;
         self.at = None;
-        counted
+        Frame::Ack { received: counted, arrived_at: self.arrived_at }
     }
 }
 
@@ -170,7 +176,8 @@ impl Connection {
         self.interrupt();
         // It was looked at above.
         let _ = self.replay.rewind(resume.received);
-        let received = self.acknowledgement.say(self.input.counted());
+        let received = self.input.counted();
+        self.acknowledgement.say(received);
         if let Some(agreed) = &mut self.agreed {
             agreed.unsaid = Some(Frame::Resumed { epoch: resume.epoch, received, next });
             agreed.lost_since = None;
@@ -193,6 +200,7 @@ impl Connection {
         self.ping_said_at = None;
         self.pong_unsaid = None;
         self.pace = Pace::default();
+        self.bulk_at = None;
         if let Some(agreed) = &mut self.agreed {
             agreed.unsaid = None;
         }

@@ -17,8 +17,8 @@ impl Connection {
                     true => self.config.keepalive_millis.min(self.config.dead_after_millis),
                     false => self.config.dead_after_millis,
                 };
-                let deadlines =
-                    [Some(self.last_heard.plus_millis(patience)), self.acknowledgement.at(), expiry, self.next_end];
+                let patience = Some(self.last_heard.plus_millis(patience));
+                let deadlines = [patience, self.acknowledgement.at(), self.bulk_at, expiry, self.next_end];
                 deadlines.into_iter().flatten().min()
             }
         }
@@ -42,6 +42,10 @@ impl Connection {
         }
         if self.phase == Phase::Waiting {
             return;
+        }
+        if self.bulk_at.is_some_and(|at| now >= at) {
+            // It is found by whoever asks for the next bytes.
+            self.bulk_at = None;
         }
         if self.acknowledgement.at().is_some_and(|at| now >= at) {
             self.acknowledgement.is_wanted = true;
@@ -70,7 +74,7 @@ impl Connection {
     fn end_channels(&mut self, now: Micros) {
         self.next_end = None;
         for id in self.timed.clone() {
-            match self.channels.get(&id).and_then(Channel::end) {
+            match self.channels.get(&id).and_then(|channel| channel.end()) {
                 Some((at, code)) if at <= now => {
                     self.timed.remove(&id);
                     // It lives, so that this is no misuse.

@@ -1,8 +1,8 @@
 //! To the peer: control frames from what is still unsaid, then DATA, cut only when the carrier can take it.
 
-use alloc::{collections::VecDeque, string::String};
+use alloc::string::String;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use super::{Connection, Event, Micros, Phase, channel::Fin};
 use crate::{
@@ -81,7 +81,7 @@ impl Connection {
             self.ping_said_at = Some(now);
             Frame::Ping { id: self.ping.unwrap_or_default(), pong: false }
         } else {
-            Frame::Ack { received: self.acknowledgement.say(self.input.counted()) }
+            self.acknowledgement.say(self.input.counted())
         };
         let mut out = BytesMut::new();
         frame.encode(&mut out);
@@ -135,20 +135,18 @@ impl Connection {
         while let Some(id) = self.control.pop_front() {
             let Some(channel) = self.channels.get_mut(&id) else { continue };
             channel.in_control = false;
-            let window = channel.window;
-            let unsaid = &mut channel.unsaid;
-            let frame = if let Some(open) = unsaid.open.take() {
-                Frame::Open { channel: id, credit: window, open: *open }
-            } else if let Some(fields) = unsaid.accept.take() {
+            let frame = if let Some(open) = channel.say(|unsaid| &mut unsaid.open) {
+                Frame::Open { channel: id, credit: channel.window.into(), open }
+            } else if let Some(fields) = channel.say(|unsaid| &mut unsaid.accept) {
                 channel.receive_limit = channel.receive_limit.max(channel.next_limit());
-                Frame::Accept { channel: id, credit: channel.receive_limit, fields: *fields }
-            } else if let Some((code, reason)) = unsaid.reset.take().map(|reset| *reset) {
+                Frame::Accept { channel: id, credit: channel.receive_limit, fields }
+            } else if let Some((code, reason)) = channel.say(|unsaid| &mut unsaid.reset) {
                 self.remove(id);
                 self.put(&Frame::Reset { channel: id, code, reason });
                 return true;
-            } else if let Some((code, reason)) = unsaid.stop.take().map(|stop| *stop) {
+            } else if let Some((code, reason)) = channel.say(|unsaid| &mut unsaid.stop) {
                 Frame::Stop { channel: id, code, reason }
-            } else if core::mem::take(&mut unsaid.credit) {
+            } else if core::mem::take(&mut channel.credit_unsaid) {
                 channel.receive_limit = channel.receive_limit.max(channel.next_limit());
                 Frame::Credit { channel: id, limit: channel.receive_limit }
             } else {
@@ -167,17 +165,24 @@ impl Connection {
         let session_credit = self.send_limit.saturating_sub(self.sent);
         let max_frame = usize::from(self.config.frame_bytes.min(self.peer_max_frame)).min(max_bytes);
         let is_shared = self.urgent_count > 0 && self.agreed.is_some();
-        let is_full = is_shared && self.replay.under_way() >= self.pace.under_way_bytes();
+        let bulk_at = if is_shared { self.pace.next_at(now, self.replay.under_way()) } else { Some(now) };
+        self.bulk_at = None;
         for (urgency, count) in self.data.order(now) {
             let is_bulk = urgency >= Urgency::NORMAL;
-            if is_bulk && is_full {
+            if is_bulk && bulk_at != Some(now) {
+                self.bulk_at = bulk_at;
+                self.pace.held_back();
                 continue;
             }
             let max_frame = if is_bulk && is_shared { max_frame.min(self.pace.frame_bytes()) } else { max_frame };
             // Each channel is looked at once at most: those that the session's credit holds up keep their turn.
             for _ in 0..count {
                 let Some(id) = self.data.pop(urgency) else { break };
+                let before = self.replay.sent();
                 if self.cut_data_of(now, id, session_credit, max_frame) {
+                    if is_bulk && is_shared {
+                        self.pace.bulk_sent(now, self.replay.sent() - before);
+                    }
                     self.data.served(now, urgency);
                     return true;
                 }
@@ -190,8 +195,8 @@ impl Connection {
     fn cut_data_of(&mut self, now: Micros, id: ChannelId, session_credit: u64, max_frame: usize) -> bool {
         let Some(channel) = self.channels.get_mut(&id) else { return false };
         let credit = session_credit.min(channel.send_limit.saturating_sub(channel.sent));
-        let length = channel.unsent_bytes.min(max_frame).min(usize::try_from(credit).unwrap_or(usize::MAX));
-        let fin = channel.fin == Fin::Wanted && length == channel.unsent_bytes;
+        let length = channel.unsent_bytes().min(max_frame).min(usize::try_from(credit).unwrap_or(usize::MAX));
+        let fin = channel.fin == Fin::Wanted && length == channel.unsent_bytes();
         if length == 0 && !fin {
             channel.in_data = channel.has_sendable();
             if channel.in_data {
@@ -203,16 +208,15 @@ impl Connection {
 
         // A turn is as many bytes for each, however small its frames are.
         if channel.turn_bytes == 0 {
-            channel.turn_bytes = usize::from(self.config.frame_bytes);
+            channel.turn_bytes = self.config.frame_bytes.into();
         }
-        channel.turn_bytes = match channel.unsent_bytes > length {
-            true => channel.turn_bytes.saturating_sub(length),
+        channel.turn_bytes = match channel.unsent_bytes() > length {
+            true => channel.turn_bytes.saturating_sub(u32::try_from(length).unwrap_or(u32::MAX)),
             false => 0,
         };
         channel.in_data = false;
         channel.sent += length as u64;
-        channel.used_at = now;
-        channel.unsent_bytes -= length;
+        channel.used(now);
         self.sent += length as u64;
         if fin {
             channel.fin = Fin::Sent;
@@ -228,16 +232,9 @@ impl Connection {
         self.replay.push(self.headers.split().freeze(), length == 0);
         let mut left = length;
         while left > 0 {
-            let Some(front) = channel.unsent.front_mut() else { break };
-            let piece = front.split_to(left.min(front.len()));
+            let Some(piece) = channel.pop_unsent(left) else { break };
             left -= piece.len();
-            if !front.has_remaining() {
-                channel.unsent.pop_front();
-            }
             self.replay.push(piece, left == 0);
-        }
-        if channel.unsent.is_empty() {
-            channel.unsent = VecDeque::new();
         }
         if channel.wants_room {
             channel.wants_room = false;

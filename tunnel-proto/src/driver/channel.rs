@@ -20,14 +20,23 @@ use crate::{ChannelId, Code, Fields};
 /// Chunks below this many bytes are gathered, so that many small ones cost no more than their bytes.
 const SMALL_BYTES: usize = 1024;
 
-/// What the driver keeps for a channel whose handle lives.
+/// What has arrived and was not received yet.
 #[derive(Default)]
-pub(super) struct Handle {
+struct Arrived {
     queue: VecDeque<Bytes>,
     /// Small chunks after the end of `queue`.
     tail: BytesMut,
-    accepted: Option<Box<Fields>>,
-    /// The peer's FIN stands behind `queue` and `tail`.
+}
+
+/// What the driver keeps for a channel whose handle lives. There are many, and most are idle: what they rarely have is not kept in
+/// place.
+#[derive(Default)]
+pub(super) struct Handle {
+    arrived: Option<Box<Arrived>>,
+    is_accepted: bool,
+    /// What the peer said about it, if anything.
+    fields: Option<Box<Fields>>,
+    /// The peer's FIN stands behind `arrived`.
     finished: bool,
     /// The peer will not read more.
     stopped: Option<Box<Ended>>,
@@ -39,19 +48,21 @@ pub(super) struct Handle {
 
 impl Handle {
     pub(super) fn push(&mut self, data: Bytes) -> Option<Waker> {
+        let Arrived { queue, tail } = &mut **self.arrived.get_or_insert_default();
         if data.len() < SMALL_BYTES {
-            self.tail.extend_from_slice(&data);
+            tail.extend_from_slice(&data);
         } else {
-            if !self.tail.is_empty() {
-                self.queue.push_back(self.tail.split().freeze());
+            if !tail.is_empty() {
+                queue.push_back(tail.split().freeze());
             }
-            self.queue.push_back(data);
+            queue.push_back(data);
         }
         self.receiver.take()
     }
 
     pub(super) fn accept(&mut self, fields: Fields) -> Option<Waker> {
-        self.accepted = Some(Box::new(fields));
+        self.is_accepted = true;
+        self.fields = (fields != Fields::new()).then(|| Box::new(fields));
         self.receiver.take()
     }
 
@@ -72,8 +83,7 @@ impl Handle {
     pub(super) fn end(&mut self, why: Ended, wakers: &mut Vec<Waker>) {
         // What has arrived can still be read, unless it is this side that wants nothing more.
         if why.by == By::Local {
-            self.queue = VecDeque::new();
-            self.tail = BytesMut::new();
+            self.arrived = None;
         }
         self.ended.get_or_insert_with(|| Box::new(why));
         wakers.extend(self.receiver.take());
@@ -81,7 +91,12 @@ impl Handle {
     }
 
     fn pop(&mut self) -> Option<Bytes> {
-        self.queue.pop_front().or_else(|| (!self.tail.is_empty()).then(|| self.tail.split().freeze()))
+        let Arrived { queue, tail } = &mut **self.arrived.as_mut()?;
+        let data = queue.pop_front().unwrap_or_else(|| core::mem::take(tail).freeze());
+        if queue.is_empty() && tail.is_empty() {
+            self.arrived = None;
+        }
+        Some(data)
     }
 }
 
@@ -130,7 +145,7 @@ impl Drop for End {
 impl End {
     /// Looks at what the driver keeps for the channel. It is there as long as a half of it lives.
     fn poll_handle<T>(&self, look: impl FnOnce(&mut Handle) -> Poll<T>) -> Poll<T> {
-        self.shared.lock().channels.get_mut(&self.id).map_or(Poll::Pending, look)
+        self.shared.lock().channels.get_mut(&self.id).map_or(Poll::Pending, |handle| look(handle))
     }
 
     pub(super) fn reset(&self, code: Code, reason: &str) {
@@ -270,8 +285,8 @@ impl ReceiveHalf {
     pub async fn accepted(&mut self) -> Result<Fields, Ended> {
         poll_fn(|cx| {
             self.end.poll_handle(|handle| {
-                if let Some(fields) = &handle.accepted {
-                    return Poll::Ready(Ok((**fields).clone()));
+                if handle.is_accepted {
+                    return Poll::Ready(Ok(handle.fields.as_deref().cloned().unwrap_or_default()));
                 }
                 if let Some(ended) = &handle.ended {
                     return Poll::Ready(Err((**ended).clone()));

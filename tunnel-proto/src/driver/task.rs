@@ -388,7 +388,7 @@ impl State {
             }
             Event::Opened { channel, open } => {
                 self.incoming.push_back((channel, open));
-                self.channels.insert(channel, super::channel::Handle::default());
+                self.channels.insert(channel, Box::default());
                 return true;
             }
             Event::Data { channel, data } => match self.channels.get_mut(&channel) {
@@ -402,10 +402,10 @@ impl State {
                 wakers.extend(self.channels.get_mut(&channel).and_then(|handle| handle.accept(fields)));
             }
             Event::Finished { channel } => {
-                wakers.extend(self.channels.get_mut(&channel).and_then(super::channel::Handle::finish));
+                wakers.extend(self.channels.get_mut(&channel).and_then(|handle| handle.finish()));
             }
             Event::Writable { channel } => {
-                wakers.extend(self.channels.get_mut(&channel).and_then(super::channel::Handle::writable));
+                wakers.extend(self.channels.get_mut(&channel).and_then(|handle| handle.writable()));
             }
             Event::Stopped { channel, code, reason } => {
                 let ended = Ended { code, reason, by: By::Peer };

@@ -2,8 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use towline_tunnel_proto::{
-    Binding, ChannelId, Code, FieldKey, Fields, Frame, Hello, Limits, Open, Resume, Resumption, Secret, SessionId,
-    Urgency,
+    Binding, ChannelId, Code, FieldKey, Fields, Frame, Hello, Limits, Micros, Open, Resume, Resumption, Secret,
+    SessionId, Urgency,
 };
 
 fn session_id() -> SessionId {
@@ -65,7 +65,7 @@ fn vectors() -> Vec<(&'static str, Frame)> {
                 fields: Fields::new(),
             }),
         ),
-        (include_str!("../../vectors/ack.hex"), Frame::Ack { received: 1 << 20 }),
+        (include_str!("../../vectors/ack.hex"), Frame::Ack { received: 1 << 20, arrived_at: Micros(2_500_000) }),
         (include_str!("../../vectors/resume.hex"), Frame::Resume(resume())),
         (
             include_str!("../../vectors/resumed.hex"),

@@ -3,6 +3,7 @@
 mod document;
 mod driver;
 mod hostile;
+mod known_attacks;
 mod link;
 mod pair;
 mod relay;

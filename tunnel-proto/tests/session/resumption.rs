@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use towline_tunnel_proto::{
-    Binding, CarrierKind, ChannelId, Code, Config, Connection, Error, Event, Fields, Limits, Micros, Open, Resume,
-    Resumption, Secret, SessionId,
+    Binding, CarrierKind, ChannelId, Code, Config, Connection, Error, Event, Fields, Frame, Limits, Micros, Open,
+    Resume, Resumption, Secret, SessionId,
 };
 
-use crate::pair::{data_of, error, events, transmit};
+use crate::pair::{data_of, error, events, transmit, wire};
 
 const NOW: Micros = Micros(0);
 const ID: SessionId = SessionId([7; 16]);
@@ -323,9 +323,7 @@ fn an_acknowledgement_of_what_was_not_sent_or_not_the_end_of_a_frame_is_refused(
         let mut session = Session::new();
         session.near.send(session.channel, &mut Bytes::from_static(b"hello")).unwrap();
         transmit(&mut session.near, NOW);
-        let mut ack = b"\x09\0\0\x08\0\0\0\0".to_vec();
-        ack.extend_from_slice(&wrong.to_be_bytes());
-        session.near.handle_input(NOW, ack.into());
+        session.near.handle_input(NOW, wire(&[Frame::Ack { received: wrong, arrived_at: NOW }]));
         assert!(matches!(error(&mut session.near), Error::Malformed { what: "ACK", .. }));
     }
 }

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use towline_tunnel_proto::{
-    ChannelId, Event, Fields, Frame, Limits, MemoryBudget, Micros, Open, Resumption, Secret, SessionId, Urgency,
+    CarrierKind, ChannelId, Code, Config, Connection, Event, Fields, Frame, Limits, MemoryBudget, Micros, Open,
+    Resumption, Secret, SessionId, Urgency,
 };
 
 use crate::pair::{Pair, transmit};
@@ -144,4 +145,46 @@ fn windows_grow_only_as_far_as_the_budget_of_the_process_allows() {
     assert!((1..20).contains(&refused), "{refused}");
     drop(pair);
     assert_eq!(budget.promised_bytes(), 0, "what was promised is given back");
+}
+
+/// Both sides of `measured` share a budget, too.
+fn sharing(budget: &MemoryBudget) -> (Pair, ChannelId) {
+    measured(|limits| limits.budget = budget.clone())
+}
+
+#[test]
+fn what_is_kept_until_the_peer_has_it_counts_against_the_budget_of_the_process() {
+    let budget = MemoryBudget::new(1 << 30);
+    let (mut pair, channel) = sharing(&budget);
+    let before = budget.promised_bytes();
+    pair.near.send(channel, &mut Bytes::from(vec![0; 100_000])).unwrap();
+    assert_eq!(budget.promised_bytes(), before, "nothing was sent yet");
+    let sent = transmit(&mut pair.near, pair.now);
+    assert_eq!(budget.promised_bytes(), before + pair.near.replay_bytes());
+    assert!(pair.near.replay_bytes() >= sent.len());
+    // Also while there is no carrier; and not any more when the peer has it, or the session has ended.
+    assert!(pair.near.carrier_lost(pair.now));
+    assert_eq!(budget.promised_bytes(), before + pair.near.replay_bytes());
+    pair.near.close(Code::NO_ERROR, "");
+    transmit(&mut pair.near, pair.now);
+    drop(pair.near);
+    pair.far.close(Code::NO_ERROR, "");
+    assert_eq!(budget.promised_bytes(), 0);
+}
+
+#[test]
+fn a_session_goes_on_with_little_under_way_when_the_budget_is_used_up() {
+    let budget = MemoryBudget::new(4 << 20);
+    let (mut pair, channel) = sharing(&budget);
+    // Another session takes the rest.
+    let mut limits = Limits::default();
+    limits.budget = budget.clone();
+    let mut other = Connection::new(Config::dialer(CarrierKind::Magic), limits, Micros(0));
+    while other.open(Open::to("y")).is_ok() {}
+    for _ in 0..20 {
+        let sent = send(&mut pair, channel, 1, 10_000);
+        assert!((60 << 10..=128 << 10).contains(&sent), "{sent} bytes in a round");
+    }
+    drop(other);
+    assert!(send(&mut pair, channel, 1, 10_000) > 200 << 10, "there is room again");
 }

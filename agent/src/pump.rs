@@ -1,12 +1,13 @@
 //! Bytes between a channel of the tunnel and a local stream, without copying them on the way.
 
 use std::{
-    io,
+    collections::VecDeque,
+    io::{self, IoSlice},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use towline_tunnel_proto::{
     Code,
@@ -17,6 +18,8 @@ use towline_tunnel_proto::{
 const MIN_CHUNK_BYTES: usize = 4 * 1024;
 /// Chunks grow to this size under bulk.
 const MAX_CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks that are written at once.
+const MAX_SLICES: usize = 16;
 /// How long a local stream may take for bytes that arrived before their channel was gone.
 const LAST_WRITE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -139,9 +142,14 @@ async fn channel_to_local(
 ) -> Result<(), Break> {
     let Some(half) = receive else { return Ok(()) };
     let written = async {
-        while let Some(data) = half.recv().await? {
-            write(writer, &data, half).await?;
-            progress.received.fetch_add(u64::try_from(data.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let mut chunks = VecDeque::new();
+        loop {
+            let count = half.recv_many(&mut chunks, MAX_CHUNK_BYTES).await?;
+            if count == 0 {
+                break;
+            }
+            write(writer, &mut chunks, half).await?;
+            progress.received.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
         // A peer that has gone already needs no end of file.
         match writer.shutdown().await {
@@ -161,10 +169,16 @@ async fn channel_to_local(
     }
 }
 
-/// Writes all of `data`; once the channel is gone, only for so long as a slow reader may need.
-async fn write(writer: &mut (impl AsyncWrite + Unpin), data: &[u8], half: &mut ReceiveHalf) -> Result<(), Break> {
+/// Writes all of `chunks`; once the channel is gone, only for so long as a slow reader may need.
+async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    chunks: &mut VecDeque<Bytes>,
+    half: &mut ReceiveHalf,
+) -> Result<(), Break> {
     let mut write = std::pin::pin!(async {
-        writer.write_all(data).await?;
+        while !chunks.is_empty() {
+            write_some(writer, chunks).await?;
+        }
         writer.flush().await
     });
     tokio::select! {
@@ -175,6 +189,29 @@ async fn write(writer: &mut (impl AsyncWrite + Unpin), data: &[u8], half: &mut R
             Err(_) => Err(Break::Channel(ended)),
         },
     }
+}
+
+/// Writes what the stream takes at once off the front of `chunks`.
+async fn write_some(writer: &mut (impl AsyncWrite + Unpin), chunks: &mut VecDeque<Bytes>) -> io::Result<()> {
+    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+    for (slice, chunk) in slices.iter_mut().zip(&*chunks) {
+        *slice = IoSlice::new(chunk);
+    }
+    let count = chunks.len().min(MAX_SLICES);
+    let mut written = writer.write_vectored(slices.get(..count).unwrap_or_default()).await?;
+    if written == 0 {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    while let Some(chunk) = chunks.front_mut() {
+        let part = written.min(chunk.len());
+        chunk.advance(part);
+        written -= part;
+        if chunk.has_remaining() {
+            break;
+        }
+        chunks.pop_front();
+    }
+    Ok(())
 }
 
 /// An error if the channel is gone by now.

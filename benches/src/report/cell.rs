@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum;
 use tokio::time::{sleep, timeout};
 
 use crate::{
@@ -48,6 +49,32 @@ pub(crate) enum Cell {
     Opens,
     /// Memory, without a relay.
     Held,
+}
+
+/// Cells by the names of the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    Throughput,
+    Legs,
+    Loopback,
+    Links,
+    Stalled,
+    Opens,
+    Held,
+}
+
+impl Cell {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Throughput(_) => Kind::Throughput,
+            Self::Legs(_) => Kind::Legs,
+            Self::Echo(_, None) => Kind::Loopback,
+            Self::Echo(_, Some(_)) => Kind::Links,
+            Self::Stalled(_) => Kind::Stalled,
+            Self::Opens => Kind::Opens,
+            Self::Held => Kind::Held,
+        }
+    }
 }
 
 /// A figure of a cell.
@@ -160,7 +187,8 @@ async fn measure(cell: Cell, arm: Name, pace: &Pace) -> Result<Figures> {
         }
         Cell::Stalled(channels) => {
             let path = Path::start(arm, false, None).await?;
-            let mut stall = path.client(path.relay_hello.bulk, Task::Stall { channels })?;
+            let to = path.relay_hello.stalled.context("a relay without a place for what is not read")?;
+            let mut stall = path.client(to, Task::Stall { channels })?;
             let _: String = stall.hear().await?;
             path.settle().await?;
             let mut bulk = path.bulk(Load::DOWN, pace.warm_up, pace.time)?;

@@ -37,7 +37,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::{
     arm::Name,
-    cell::{Cell, Figure, LONG, Load, Pace, SLOW},
+    cell::{Cell, Figure, Kind, LONG, Load, Pace, SLOW},
     process::Role,
     results::Results,
 };
@@ -48,6 +48,9 @@ struct Options {
     /// These arms only; plain copying is always there.
     #[arg(long, value_delimiter = ',')]
     arms: Vec<Name>,
+    /// These cells only, and nothing is written.
+    #[arg(long, value_delimiter = ',')]
+    cells: Vec<Kind>,
     /// Seconds of a measurement over loopback.
     #[arg(long, default_value_t = 1.5)]
     seconds: f64,
@@ -96,7 +99,7 @@ fn main() -> Result<()> {
     for failure in &results.failures {
         eprintln!("failed: {failure}");
     }
-    if !options.dry_run {
+    if !options.dry_run && options.cells.is_empty() {
         paper::write(&section)?;
         plot::write(&results)?;
     }
@@ -126,6 +129,10 @@ async fn run(arms: &[Name], options: &Options) -> Results {
         links.extend(
             [Load::NONE, Load::DOWN, Load::BOTH].map(|load| (Cell::Echo(load, Some(link)), over_links.clone())),
         );
+    }
+    if !options.cells.is_empty() {
+        loopback.retain(|(cell, _)| options.cells.contains(&cell.kind()));
+        links.retain(|(cell, _)| options.cells.contains(&cell.kind()));
     }
     for (rounds, cells) in [(options.rounds, loopback), (options.link_rounds, links)] {
         for round in 1..=rounds {

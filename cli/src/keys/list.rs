@@ -44,11 +44,14 @@ enum Content {
 
 /// The lines of a list of keys; `None` if the file is no list, but at most one key.
 pub(super) fn entries(bytes: &[u8], limits: &Limits) -> Option<Vec<Entry>> {
+    let file = KeyFile::decode(bytes, limits);
+    // Before any copy is made: a private key is none to copy.
+    if file.as_ref().is_ok_and(|file| !matches!(file.format(), Format::OneLine | Format::Certificate)) {
+        return None;
+    }
     let (known, authorized) = (KnownHosts::decode(bytes, limits).ok()?, AuthorizedKeys::decode(bytes, limits).ok()?);
-    match KeyFile::decode(bytes, limits) {
-        Ok(file) if !matches!(file.format(), Format::OneLine | Format::Certificate) => return None,
-        Ok(_) if authorized.entries().nth(1).is_none() => return None,
-        _ => {}
+    if file.is_ok() && authorized.entries().nth(1).is_none() {
+        return None;
     }
     // The first line that can be read in one way only decides which of the two it is: a host may be called like an option.
     let mut either = false;

@@ -48,7 +48,7 @@ const FIRST_UNDER_WAY_BYTES: u64 = 64 * 1024;
 /// The rate is known once it has not grown by a quarter for so many round trips.
 const ROUNDS_WITHOUT_GROWTH: u8 = 3;
 /// A frame lasts so long at the path's rate, within bounds.
-const FRAME_MICROS: u64 = 5_000;
+const FRAME_MICROS: u64 = 4_000;
 const MIN_FRAME_BYTES: u64 = 2 * 1024;
 /// Never less than this is under way, but while the queue is emptied.
 const MIN_UNDER_WAY_BYTES: u64 = 2 * MIN_FRAME_BYTES;

@@ -314,20 +314,58 @@ impl ReceiveHalf {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
+    /// Appends to `chunks` what is here, up to about `max_bytes`, without a copy, for whoever can write several at once; how
+    /// many bytes that were, 0 when the peer has finished.
+    ///
+    /// # Errors
+    ///
+    /// Why the channel is no more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn recv_many(&mut self, chunks: &mut VecDeque<Bytes>, max_bytes: usize) -> Result<usize, Ended> {
+        if self.current.has_remaining() {
+            let length = self.current.len();
+            chunks.push_back(core::mem::take(&mut self.current));
+            return Ok(length);
+        }
+        poll_fn(|cx| self.poll_take(cx, max_bytes, |chunk| chunks.push_back(chunk))).await
+    }
+
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Ended>> {
+        let mut data = None;
+        let taken = ready!(self.poll_take(cx, 1, |chunk| data = Some(chunk)));
+        Poll::Ready(taken.map(|_| data))
+    }
+
+    /// Takes one chunk, and others as long as all together are shorter than `max_bytes`; how many bytes, 0 at the end.
+    fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        max_bytes: usize,
+        mut take: impl FnMut(Bytes),
+    ) -> Poll<Result<usize, Ended>> {
         let mut state = self.end.shared.lock();
         let state = &mut *state;
         let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(Err(gone())) };
-        if let Some(data) = handle.pop() {
-            let _ = state.connection.consumed(self.end.id, data.len());
+        let mut taken = 0;
+        while taken < max_bytes
+            && let Some(data) = handle.pop()
+        {
+            taken += data.len();
+            take(data);
+        }
+        if taken > 0 {
+            let _ = state.connection.consumed(self.end.id, taken);
             if state.connection.wants_transmit() {
                 state.wake_driver();
             }
-            return Poll::Ready(Ok(Some(data)));
+            return Poll::Ready(Ok(taken));
         }
         if handle.finished {
             self.done = true;
-            return Poll::Ready(Ok(None));
+            return Poll::Ready(Ok(0));
         }
         if let Some(ended) = &handle.ended {
             self.done = true;

@@ -1,6 +1,7 @@
 //! Joins two channels: bytes without copies, each side's ends passed on to the other.
 
 use std::{
+    collections::VecDeque,
     pin::pin,
     string::String,
     sync::atomic::{AtomicU64, Ordering},
@@ -8,6 +9,9 @@ use std::{
 
 use super::{By, Channel, Ended, ReceiveHalf, SendHalf};
 use crate::Code;
+
+/// What a direction takes from one side at a time, in bytes.
+const AT_ONCE_BYTES: usize = 64 * 1024;
 
 /// Bytes that a relay has passed on, readable while it runs.
 #[derive(Debug, Default)]
@@ -106,18 +110,21 @@ async fn pump(
     (source, sink): (Side, Side),
     tell: &impl Fn(Side, &Ended) -> (Code, String),
 ) -> Result<(), (Side, Ended)> {
+    let mut chunks = VecDeque::new();
     let (side, ended) = loop {
-        let data = tokio::select! {
-            received = from.recv() => match received {
-                Ok(Some(data)) => data,
-                Ok(None) => {
-                    // The other direction reports what is wrong with the sink, if anything is.
-                    let _ = to.finish();
-                    return Ok(());
-                }
-                Err(ended) => break (source, ended),
-            },
-            ended = to.broken() => break (sink, ended),
+        let Some(data) = chunks.pop_front() else {
+            tokio::select! {
+                received = from.recv_many(&mut chunks, AT_ONCE_BYTES) => match received {
+                    Ok(1..) => continue,
+                    Ok(0) => {
+                        // The other direction reports what is wrong with the sink, if anything is.
+                        let _ = to.finish();
+                        return Ok(());
+                    }
+                    Err(ended) => break (source, ended),
+                },
+                ended = to.broken() => break (sink, ended),
+            }
         };
         let length = data.len() as u64;
         tokio::select! {

@@ -15,6 +15,10 @@ use crate::{
 /// Chunks that wait for the rest of a frame, before they are gathered in one.
 const MAX_CHUNKS: usize = 16;
 
+/// A slice shorter than this part of its chunk is copied, so that it does not keep the chunk in memory: what waits somewhere may keep
+/// so many times its length. A full frame is a quarter of the driver's biggest chunk.
+const COPIED_BELOW: usize = 8;
+
 /// What the input yields, in order.
 #[derive(Debug)]
 pub(super) enum Piece {
@@ -216,7 +220,7 @@ impl Input {
     fn take_up_to(&mut self, length: usize) -> Bytes {
         let Some(&(_, chunk_bytes)) = self.chunks.front() else { return Bytes::new() };
         let part = self.take_front(length);
-        if part.len() < chunk_bytes / 4 { Bytes::copy_from_slice(&part) } else { part }
+        if part.len() < chunk_bytes / COPIED_BELOW { Bytes::copy_from_slice(&part) } else { part }
     }
 
     fn take_front(&mut self, length: usize) -> Bytes {

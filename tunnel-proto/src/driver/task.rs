@@ -26,9 +26,11 @@ use crate::{ChannelId, Code, Error, Event, Micros};
 const BATCH_BYTES: usize = 64 * 1024;
 /// Pieces in one vectored write.
 const BATCH_PIECES: usize = 64;
-/// The read buffer grows and shrinks between these, in bytes: idle sessions stay small, busy ones read much at once.
+/// Read buffers grow and shrink between these, in bytes: idle sessions stay small, busy ones read much at once.
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 128 * 1024;
+/// Less than this is copied, so that it does not keep a buffer.
+const COPIED_BELOW_BYTES: usize = 1024;
 /// How long a farewell may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -46,6 +48,8 @@ pub struct Driver {
     unflushed: bool,
     read_bytes: usize,
     buffer: BytesMut,
+    /// The buffer before, used again once everybody is done with it.
+    used_buffer: BytesMut,
     /// Made at the first poll, inside the runtime.
     timer: Option<Pin<Box<Sleep>>>,
     /// When the timer goes off: never later than the connection wants.
@@ -76,6 +80,7 @@ impl Driver {
             unflushed: false,
             read_bytes: READ_BYTES_MIN,
             buffer: BytesMut::new(),
+            used_buffer: BytesMut::new(),
             timer: None,
             armed: None,
             is_yielded: false,
@@ -87,14 +92,20 @@ impl Driver {
     /// Reads once and lets the connection digest it.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         let Some(io) = &mut self.io else { return Poll::Pending };
-        self.buffer.reserve(self.read_bytes);
+        if self.buffer.capacity() < self.read_bytes / 4 {
+            std::mem::swap(&mut self.buffer, &mut self.used_buffer);
+            if !self.buffer.try_reclaim(self.read_bytes) {
+                self.buffer = BytesMut::with_capacity(self.read_bytes);
+            }
+        }
+        let room = self.buffer.capacity();
         // Dropping the future of `read_buf` loses nothing: it is made anew at the next poll.
         let read = std::pin::pin!(io.read_buf(&mut self.buffer)).poll(cx);
         match std::task::ready!(read) {
             Ok(0) => self.carrier_lost("the connection ended without a farewell"),
             Err(error) => self.carrier_lost(&std::format!("the connection broke: {error}")),
             Ok(length) => {
-                let data = self.take_read(length);
+                let data = self.take_read(length, room);
                 let now = self.shared.now();
                 let mut state = self.shared.lock();
                 // A carrier that has been replaced meanwhile has nothing more to say.
@@ -107,20 +118,21 @@ impl Driver {
         Poll::Ready(Progress::Some)
     }
 
-    /// What was read, so that little data does not keep a big buffer in memory; adapts the buffer to the traffic.
-    fn take_read(&mut self, length: usize) -> Bytes {
-        if length >= self.read_bytes {
-            self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
-        } else if length < self.read_bytes / 4 {
-            let data = Bytes::copy_from_slice(&self.buffer);
-            self.buffer.clear();
-            if self.read_bytes > READ_BYTES_MIN {
-                self.read_bytes /= 2;
-                self.buffer = BytesMut::new();
+    /// What was read into `room`; adapts the buffers to the traffic.
+    fn take_read(&mut self, length: usize, room: usize) -> Bytes {
+        if length >= COPIED_BELOW_BYTES {
+            if length == room {
+                self.read_bytes = (self.read_bytes * 2).min(READ_BYTES_MAX);
             }
-            return data;
+            return self.buffer.split().freeze();
         }
-        self.buffer.split().freeze()
+        let data = Bytes::copy_from_slice(&self.buffer);
+        self.buffer.clear();
+        if self.read_bytes > READ_BYTES_MIN {
+            self.read_bytes /= 2;
+            (self.buffer, self.used_buffer) = (BytesMut::new(), BytesMut::new());
+        }
+        data
     }
 
     /// Hands all events to the handles, then wakes them.
@@ -185,7 +197,7 @@ impl Driver {
     fn drop_carrier(&mut self) {
         self.io = None;
         self.batch = VecDeque::new();
-        self.buffer = BytesMut::new();
+        (self.buffer, self.used_buffer) = (BytesMut::new(), BytesMut::new());
         self.unflushed = false;
     }
 

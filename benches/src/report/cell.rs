@@ -141,7 +141,7 @@ impl Pace {
 ///
 /// If a channel ends early or nothing moves in time.
 pub(crate) async fn run(cell: Cell, arm: Name, pace: &Pace) -> Result<Figures> {
-    let limit = Duration::from_secs(300) + 2 * (pace.time + pace.link_time);
+    let limit = Duration::from_secs(90) + 2 * (pace.time + pace.link_time);
     let figures = timeout(limit, measure(cell, arm, pace)).await.context("it does not come to an end")??;
     for (figure, value) in &figures {
         ensure!(value.is_finite(), "{figure:?} is {value}");

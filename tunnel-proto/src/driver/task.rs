@@ -20,10 +20,10 @@ use tokio::{
 };
 
 use super::{BoxIo, By, Ended, Shared, Standing, State};
-use crate::{ChannelId, Code, Error, Event, Micros};
+use crate::{ChannelId, Code, Error, Event, HEADER_BYTES, Micros};
 
-/// As much as is handed to the carrier at once, in bytes. What is not yet cut can still be overtaken.
-const BATCH_BYTES: usize = 64 * 1024;
+/// As much as is handed to the carrier at once, in bytes: 64 KiB in two frames. What is not yet cut can still be overtaken.
+const BATCH_BYTES: usize = 2 * (32 * 1024 + HEADER_BYTES);
 /// Pieces in one vectored write.
 const BATCH_PIECES: usize = 64;
 /// Read buffers grow and shrink between these, in bytes: idle sessions stay small, busy ones read much at once.

@@ -69,6 +69,7 @@ fn acceptor(carrier: CarrierKind, is_resumable: bool) -> Config {
 fn drive(carrier: impl Transport, config: Config) -> Mux {
     let mut limits = Limits::default();
     limits.max_opens_per_second = u32::MAX;
+    limits.max_small_frames_per_second = u32::MAX;
     limits.max_channels = 100_000;
     limits.max_buffered_bytes = u64::MAX / 2;
     let (mux, driver) = Mux::new(carrier, config, limits);

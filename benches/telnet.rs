@@ -82,9 +82,10 @@ fn parser(input: &[u8]) -> usize {
     tokens
 }
 
+/// How many bytes are answered.
 fn connection(input: &Bytes) -> usize {
     let mut connection = Connection::new(Config::client("xterm"), Limits::default());
-    let mut data_bytes = 0;
+    let (mut data_bytes, mut answered_bytes) = (0, 0);
     for at in (0..input.len()).step_by(READ_BYTES) {
         connection.handle_input(input.slice(at..input.len().min(at + READ_BYTES)));
         loop {
@@ -95,6 +96,7 @@ fn connection(input: &Bytes) -> usize {
                 black_box(&event);
             }
             while let Some(piece) = connection.poll_transmit() {
+                answered_bytes += piece.len();
                 black_box(piece);
             }
             if connection.wants_input() {
@@ -102,7 +104,8 @@ fn connection(input: &Bytes) -> usize {
             }
         }
     }
-    data_bytes
+    black_box(data_bytes);
+    answered_bytes
 }
 
 /// libtelnet in a program of its own, which times itself: benches/libtelnet.c.
@@ -131,11 +134,13 @@ impl Libtelnet {
         Self { child, questions, answers }
     }
 
-    fn time(&mut self, iterations: u64) -> Duration {
+    /// The time it takes, and how many bytes it answers.
+    fn run(&mut self, iterations: u64) -> (Duration, usize) {
         writeln!(self.questions, "{iterations}").expect("it listens");
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("it answers");
-        Duration::from_nanos(line.trim().parse().expect("a number"))
+        let (nanos, answered_bytes) = line.trim().split_once(' ').expect("two numbers");
+        (Duration::from_nanos(nanos.parse().expect("a number")), answered_bytes.parse().expect("a number"))
     }
 }
 
@@ -166,7 +171,9 @@ fn beside_each_other(group: &mut BenchmarkGroup<'_, WallTime>, libtelnet: &Path,
         bencher.iter_custom(|count| time(count, || connection(black_box(&shared))));
     });
     let mut peer = Libtelnet::start(libtelnet, &shared);
-    group.bench_function("libtelnet", |bencher| bencher.iter_custom(|iterations| peer.time(iterations)));
+    // Only who says the same has done the same.
+    assert_eq!(connection(&shared), peer.run(1).1, "answers");
+    group.bench_function("libtelnet", |bencher| bencher.iter_custom(|iterations| peer.run(iterations).0));
 }
 
 fn framing(criterion: &mut Criterion) {

@@ -34,9 +34,11 @@ use crate::{
     },
 };
 
-/// A slice shorter than this part of its chunk comes from a copy of what is near, so that whoever keeps it does not keep the chunk.
+/// A slice shorter than this part of its chunk is a copy, so that whoever keeps it does not keep the chunk.
 const COPIED_BELOW: usize = 32;
-/// How much is copied at a time: what such a slice keeps.
+/// One that is shorter than so many bytes is copied together with what comes after it, which is probably short as well.
+const COPIED_TOGETHER_BELOW: usize = 128;
+/// How much is copied together: what such a slice keeps.
 const COPY_BYTES: usize = 1024;
 
 /// Whether a slice is so small a part of its chunk that it must not keep it.
@@ -206,7 +208,7 @@ impl Connection {
                     // Data is the end of what a token used: a doubled byte stands before it.
                     let length = data.len();
                     self.chunk.advance(used.saturating_sub(length));
-                    if is_small(length, self.chunk_bytes) {
+                    if length < COPIED_TOGETHER_BELOW && is_small(length, self.chunk_bytes) {
                         self.copy_near();
                     }
                     let length = length.min(self.chunk.len());

@@ -314,8 +314,8 @@ impl ReceiveHalf {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// Appends to `chunks` what is here, up to about `max_bytes`, without a copy, for whoever can write several at once; how
-    /// many bytes that were, 0 when the peer has finished.
+    /// Appends to `chunks` what is here, one chunk at least and up to about `max_bytes`, without a copy, for whoever can write several
+    /// at once; how many bytes that were, 0 when the peer has finished.
     ///
     /// # Errors
     ///
@@ -350,7 +350,7 @@ impl ReceiveHalf {
         let state = &mut *state;
         let Some(handle) = state.channels.get_mut(&self.end.id) else { return Poll::Ready(Err(gone())) };
         let mut taken = 0;
-        while taken < max_bytes
+        while taken < max_bytes.max(1)
             && let Some(data) = handle.pop()
         {
             taken += data.len();

@@ -6,23 +6,12 @@ use towline_tunnel_proto::{
     Limits, Micros, Open,
 };
 
-use crate::pair::{error, events, transmit, wire};
+use crate::pair::{self, error, events, transmit, wire};
 
 const NOW: Micros = Micros(0);
 
 fn hello() -> Frame {
-    Frame::Hello(Hello {
-        version_min: 1,
-        version_max: 1,
-        max_frame_bytes: 65_535,
-        capabilities: 0,
-        channel_credit: 1 << 20,
-        connection_credit: 1 << 20,
-        max_channels: 100,
-        keepalive_millis: 10_000,
-        resumption: None,
-        fields: Fields::new(),
-    })
+    Frame::Hello(Hello { resumption: None, ..pair::hello() })
 }
 
 fn open(channel: u32) -> Frame {

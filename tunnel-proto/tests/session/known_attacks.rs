@@ -25,24 +25,9 @@ use towline_tunnel_proto::{
     Limits, MemoryBudget, Micros, Open, Resumption, Secret, SessionId,
 };
 
-use crate::pair::{error, events, transmit, wire};
+use crate::pair::{error, events, hello, transmit, wire};
 
 const NOW: Micros = Micros(0);
-
-fn hello() -> Hello {
-    Hello {
-        version_min: 1,
-        version_max: 1,
-        max_frame_bytes: 65_535,
-        capabilities: 0,
-        channel_credit: 1 << 20,
-        connection_credit: 1 << 20,
-        max_channels: 100,
-        keepalive_millis: 10_000,
-        resumption: Some(Resumption::dialer()),
-        fields: Fields::new(),
-    }
-}
 
 /// An acceptor that can be resumed and has heard this.
 fn victim(hello: Hello, limits: Limits) -> Connection {

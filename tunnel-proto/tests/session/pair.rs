@@ -1,7 +1,9 @@
 //! Two machines and the wire between them, with a clock that stands still unless it is moved.
 
 use bytes::{Bytes, BytesMut};
-use towline_tunnel_proto::{CarrierKind, ChannelId, Config, Connection, Error, Event, Frame, Limits, Micros, Role};
+use towline_tunnel_proto::{
+    CarrierKind, ChannelId, Config, Connection, Error, Event, Fields, Frame, Hello, Limits, Micros, Resumption, Role,
+};
 
 pub(crate) struct Pair {
     pub(crate) near: Connection,
@@ -119,4 +121,20 @@ pub(crate) fn wire(frames: &[Frame]) -> Bytes {
         frame.encode(&mut wire);
     }
     wire.freeze()
+}
+
+/// What a peer that is written by hand begins with.
+pub(crate) fn hello() -> Hello {
+    Hello {
+        version_min: 1,
+        version_max: 1,
+        max_frame_bytes: 65_535,
+        capabilities: 0,
+        channel_credit: 1 << 20,
+        connection_credit: 1 << 20,
+        max_channels: 100,
+        keepalive_millis: 10_000,
+        resumption: Some(Resumption::dialer()),
+        fields: Fields::new(),
+    }
 }

@@ -301,7 +301,8 @@ fn served(
 /// # Errors
 ///
 /// [`Error::PinMismatch`] when the peer holds another key; [`Error::Tls`] when it is not trusted for another reason
-/// or does not speak TLS; [`Error::TimedOut`]; [`Error::InvalidEndpoint`] when `host` is no name TLS can carry.
+/// or does not speak TLS; [`Error::Io`] when the connection breaks; [`Error::TimedOut`]; [`Error::InvalidEndpoint`] when
+/// `host` is no name TLS can carry.
 ///
 /// # Cancel safety
 ///
@@ -323,7 +324,8 @@ pub async fn connect<S: Transport>(
 ///
 /// # Errors
 ///
-/// [`Error::Tls`] when the peer does not speak TLS or does not trust us; [`Error::TimedOut`].
+/// [`Error::Tls`] when the peer does not speak TLS or does not trust us; [`Error::Io`] when the connection breaks;
+/// [`Error::TimedOut`].
 ///
 /// # Cancel safety
 ///
@@ -380,7 +382,9 @@ fn causes<'a>(
 fn handshake_error(error: io::Error) -> Error {
     match pin_mismatch(&error) {
         Some((expected, presented)) => Error::PinMismatch { expected, presented },
-        None => Error::Tls { source: error.into() },
+        None if error.kind() == io::ErrorKind::InvalidData => Error::Tls { source: error.into() },
+        // Nothing is wrong with TLS, or not that we know: the peer is gone.
+        None => Error::Io(error),
     }
 }
 

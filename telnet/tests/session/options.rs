@@ -19,7 +19,7 @@ use towline_telnet::{
         start_tls::StartTls,
         status::{Item, Status},
         terminal_speed::TerminalSpeed,
-        terminal_type::{Cycle, TerminalType},
+        terminal_type::{Collector, Cycle, TerminalType},
         x_display::XDisplay,
     },
 };
@@ -217,6 +217,34 @@ fn names_cycle_with_the_last_one_twice() {
     let names: Vec<String> = (0..7).map(|_| cycle.advance().into()).collect();
     assert_eq!(names, ["a", "b", "b", "a", "b", "b", "a"]);
     assert_eq!(Cycle::new(Vec::new()).advance(), "UNKNOWN");
+}
+
+#[test]
+fn a_name_that_comes_again_ends_the_list_wherever_it_stood() {
+    // Whoever cycles without telling the last one twice would be asked up to the limit.
+    let (mut collector, limits) = (Collector::default(), Limits::default());
+    let has_more: Vec<bool> = ["a", "b", "c", "b", "c"].iter().map(|name| collector.add(name, &limits)).collect();
+    assert_eq!(has_more, [true, true, true, false, false]);
+    assert_eq!(collector.names(), ["a", "b", "c"]);
+}
+
+#[test]
+fn two_tables_of_keys_fall_silent_whatever_they_are_made_of() {
+    let levels = [Level::NoSupport, Level::CannotChange, Level::Value, Level::Default];
+    let all = levels.iter().flat_map(|level| [1, 2, 255].map(|key| SpecialCharacter::new(Function::IP, *level, key)));
+    let pairs = all.clone().flat_map(|near| all.clone().map(move |far| (near, far)));
+    for (near, far) in pairs {
+        for wish in all.clone() {
+            let (mut here, mut there) = (Table::new(&[near]), Table::new(&[far]));
+            let (mut forth, mut back) = ([here.supported(), vec![wish]].concat(), there.supported());
+            let mut rounds = 0;
+            while !forth.is_empty() || !back.is_empty() {
+                (forth, back) = (here.receive(&back), there.receive(&forth));
+                rounds += 1;
+                assert!(rounds < 10, "{near:?} {far:?} {wish:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,10 +9,6 @@ use towline_cloud_api::{TelnetBackspace, TelnetInterrupt, TelnetNewline, TelnetO
 use super::DeviceArg;
 use crate::completions;
 
-/// Telnet protects nothing between the device and its target: use SSH where you can.
-///
-/// Ctrl+] and q end the connection; Ctrl+] alone shows what else there is. Standard input that is no terminal is sent as it
-/// is, and its end is no end: the target has the last word.
 #[derive(clap::Args)]
 pub(crate) struct Telnet {
     #[command(flatten)]

@@ -89,7 +89,7 @@ fn every_option_has_the_bytes_of_its_specification() {
     );
     both_ways(
         Subnegotiation::Charset(Charset::Request { ttable_version: Some(1), names: vec!["UTF-8".into()] }),
-        b"\x01[TTABLE]\x01;UTF-8",
+        b"\x01[TTABLE ]\x01;UTF-8",
     );
     both_ways(Subnegotiation::Charset(Charset::Accepted("UTF-8".into())), b"\x02UTF-8");
     both_ways(Subnegotiation::Charset(Charset::Rejected), b"\x03");
@@ -160,7 +160,7 @@ fn what_has_another_shape_is_malformed() {
         (OptionCode::AUTHENTICATION, &[b"", b"\x01\0", b"\0\0", b"\x03\xFF"]),
         (OptionCode::ENCRYPTION, &[b"", b"\x04\0"]),
         (OptionCode::NEW_ENVIRON, &[b"", b"\0\x01A", b"\0\0A\x02", b"\x01\0A\x01b"]),
-        (OptionCode::CHARSET, &[b"", b"\x03x", b"\x01[TTABLE]", b"\x01;\xFF"]),
+        (OptionCode::CHARSET, &[b"", b"\x03x", b"\x01[TTABLE]", b"\x01[TTABLE ]", b"\x01;\xFF"]),
         (OptionCode::COM_PORT, &[b"", b"\x01\0\0\0", b"\x02", b"\x08\0"]),
         (OptionCode::START_TLS, &[b"", b"\x02"]),
         (OptionCode::MSDP, &[b"x", b"\x01a", b"\x01a\x02\x03", b"\x01a\x02\x05\x01", b"\x01a\x02b\x04"]),
@@ -252,6 +252,13 @@ fn a_translate_table_is_refused_politely() {
     assert_eq!(Charset::TtableIs(Bytes::new()).answer(&[]), Some(Charset::TtableRejected));
     let request = Charset::Request { ttable_version: Some(1), names: vec!["EBCDIC".into()] };
     assert_eq!(request.answer(&["UTF-8".into()]), Some(Charset::Rejected));
+    // RFC 2066 writes the word in two ways.
+    let request = Charset::Request { ttable_version: Some(1), names: vec!["EBCDIC".into(), "UTF-8".into()] };
+    for word in ["[TTABLE ]", "[TTABLE]"] {
+        let payload = [b"\x01", word.as_bytes(), b"\x01;EBCDIC;UTF-8"].concat();
+        assert_eq!(Charset::decode(&payload, &Limits::default()), Ok(request.clone()), "{word}");
+    }
+    assert_eq!(request.answer(&["UTF-8".into()]), Some(Charset::Accepted("UTF-8".into())));
 }
 
 #[test]

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! What a server wants is not said in one place: it echoes or not (ECHO), takes a key at a time or a line (SGA, LINEMODE),
-//! wants keys as signals or not, and has keys of its own for mending a line (LINEMODE). [`Keyboard::press`] looks at all of it each time, since it changes, as when
-//! a password is asked for. A device that negotiates nothing and echoes all the same needs [`When::Never`].
+//! wants keys as signals or not, and has keys of its own for mending a line (LINEMODE). [`Keyboard::press`] looks at all of
+//! it each time, since it changes, as when a password is asked for. A device that negotiates nothing and echoes all the same
+//! needs [`When::Never`].
 
 use alloc::vec::Vec;
 
@@ -176,7 +177,6 @@ impl Keyboard {
             self.sequence = Sequence::None;
         }
         for key in keys {
-            let edit = edit(*key, connection).filter(|_| edits);
             if core::mem::take(&mut self.is_literal) {
                 self.insert(*key, &mut out);
             } else if self.continues_sequence(*key) {
@@ -189,7 +189,7 @@ impl Keyboard {
                 }
                 out.stroke(signal);
                 out.show_key(*key);
-            } else if let Some(edit) = edit {
+            } else if let Some(edit) = edit(*key, connection).filter(|_| edits) {
                 self.edit(edit, *key, &mut out);
             } else {
                 self.one(*key, edits, &mut out);

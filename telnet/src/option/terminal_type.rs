@@ -26,6 +26,7 @@ impl TerminalType {
     ///
     /// [`Error::Malformed`] for another shape or a name that is not printable ASCII, [`Error::Unsupported`] for another
     /// command than IS and SEND.
+    #[inline]
     pub fn decode(payload: &[u8]) -> Result<Self, Error> {
         match payload {
             [SEND] => Ok(Self::Send),

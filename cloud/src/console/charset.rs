@@ -1,5 +1,7 @@
 //! Between a target's character set and UTF-8, which is what pages speak. A character that is cut waits for its rest.
 
+use std::sync::LazyLock;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use encoding_rs::{CoderResult, Decoder, Encoder, EncoderResult, Encoding, UTF_8};
 
@@ -11,7 +13,9 @@ pub fn is_charset(name: &str) -> bool {
 
 /// Code page 437 from 0x80 on: what PCs and their firmware draw with. The Encoding Standard, which is that of the web, does not
 /// have it.
-const CP437: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{A0}";
+static CP437: LazyLock<Vec<char>> = LazyLock::new(|| {
+    "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{A0}".chars().collect()
+});
 
 fn is_cp437(name: &str) -> bool {
     ["cp437", "ibm437"].iter().any(|known| known.eq_ignore_ascii_case(name))
@@ -59,7 +63,7 @@ impl Charset {
             Self::AsIs => out.extend_from_slice(bytes),
             Self::Standard(coders) => decode(&mut coders.decoder, bytes, out),
             Self::Cp437(_) => bytes.iter().for_each(|byte| {
-                let upper = byte.checked_sub(0x80).and_then(|at| CP437.chars().nth(at.into()));
+                let upper = byte.checked_sub(0x80).and_then(|at| CP437.get(usize::from(at)).copied());
                 let character = upper.unwrap_or(char::from(*byte));
                 out.put_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }),
@@ -77,7 +81,7 @@ impl Charset {
 }
 
 fn cp437_byte(character: char) -> u8 {
-    let upper = || CP437.chars().position(|other| other == character).and_then(|at| u8::try_from(at + 0x80).ok());
+    let upper = || CP437.iter().position(|other| *other == character).and_then(|at| u8::try_from(at + 0x80).ok());
     u8::try_from(character).ok().filter(u8::is_ascii).or_else(upper).unwrap_or(b'?')
 }
 

@@ -242,10 +242,11 @@ pub fn connection(input: &[u8]) {
 pub fn negotiate(input: &[u8]) {
     let mut script = Script::new(input);
     let newlines = script.byte();
+    // What CR NUL does to data, the other end undoes, unless the two are not of one opinion where BINARY begins and ends.
     let plain = |config: Config| {
         let mut config = config;
-        config.incoming = Incoming::Raw;
-        config.outgoing = towline_telnet::newline::Outgoing::Raw;
+        config.incoming = Incoming::Screen;
+        config.outgoing = towline_telnet::newline::Outgoing::CrNul;
         config
     };
     let mut near = Connection::new(plain(agreeable(newlines)), Limits::default());
@@ -259,10 +260,20 @@ pub fn negotiate(input: &[u8]) {
         let end = if what & 1 == 0 { &mut near } else { &mut far };
         let side = if what & 2 == 0 { Side::Local } else { Side::Remote };
         match what >> 2 & 7 {
-            0 | 1 => end.enable(side, option(&mut script)),
+            0 | 1 => {
+                let option = option(&mut script);
+                // Whoever offers BINARY begins when it hears a yes, which the other end cannot see. RFC 856 leaves it at that.
+                let side = if option == OptionCode::BINARY { Side::Remote } else { side };
+                end.enable(side, option);
+            }
             2 | 3 => end.disable(side, option(&mut script)),
             4 => {
-                let data = vec![script.byte(); script.below(20)];
+                let byte = script.byte();
+                let data: Vec<u8> = if byte & 1 == 0 {
+                    vec![byte; script.below(20)]
+                } else {
+                    (0..script.below(20)).map(|at| b"\r\0\n\r\r\n\xFF"[(at + usize::from(byte)) % 7]).collect()
+                };
                 if what & 1 == 0 {
                     sent.extend_from_slice(&data);
                 }

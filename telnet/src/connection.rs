@@ -27,6 +27,7 @@ use crate::{
     Change, Command, Error, Limits, Negotiator, OptionCode, Parser, QState, Side, Subnegotiation, Token, Verb,
     limits::wide,
     option::{
+        charset::Charset,
         linemode::{Mode, Table},
         naws::WindowSize,
         new_environ::Variable,
@@ -297,7 +298,7 @@ impl Connection {
                 self.waiting_bytes += rest.len();
                 self.waiting.push_front(rest);
             }
-            self.inflate = Some(compression::Inflate::new());
+            self.inflate = Some(compression::Inflate::new(self.receiver.compression.unfolded));
         }
     }
 
@@ -329,6 +330,7 @@ impl Connection {
                 Ok(compression::Inflated::Wanting) if is_last => return Ok(None),
                 Ok(compression::Inflated::Wanting) => {}
                 Ok(compression::Inflated::Ended) => {
+                    self.receiver.compression.unfolded = inflate.unfolded;
                     self.inflate = None;
                     return Ok(Some(Chunk::CompressionEnded));
                 }
@@ -447,6 +449,9 @@ impl Connection {
         }
         if let Subnegotiation::TerminalType(TerminalType::Send) = subnegotiation {
             self.receiver.collector = Default::default();
+        }
+        if let Subnegotiation::Charset(Charset::Request { names, .. }) = subnegotiation {
+            self.receiver.charsets_asked.clone_from(names);
         }
         self.receiver.output.subnegotiation(subnegotiation);
         Ok(())

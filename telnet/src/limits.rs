@@ -24,7 +24,7 @@ pub struct Limits {
     pub max_answers_in_a_row: u32,
     /// A line that is edited on this side by a [`Keyboard`](crate::Keyboard), in bytes.
     pub max_line_bytes: usize,
-    /// How many bytes may come of one, over a whole compressed stream, beyond the first 64 KiB (MCCP, with feature `mccp`).
+    /// How many bytes may come of one, over all compressed streams of a connection, beyond the first 64 KiB (MCCP, with feature `mccp`).
     pub max_inflation_ratio: u64,
     /// Data that waits here to be sent, in bytes, before escaping.
     pub max_unsent_bytes: usize,

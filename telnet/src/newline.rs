@@ -73,6 +73,12 @@ impl Folder {
         passes
     }
 
+    /// What came next has been thrown away: nothing of it belongs to what comes after it. A CR that was waiting comes out.
+    pub(crate) fn skip(&mut self) -> Option<Bytes> {
+        self.after_cr = false;
+        core::mem::take(&mut self.held_cr).then(|| Bytes::from_static(b"\r"))
+    }
+
     /// Takes the next piece off the front of `data` that is one slice of it, and drops what is between; `None`
     /// when `data` is used up.
     pub(crate) fn take(&mut self, data: &mut Bytes, is_binary: bool) -> Option<Bytes> {

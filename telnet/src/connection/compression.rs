@@ -33,6 +33,15 @@ pub(super) struct Compression {
     pub(super) deflate: Option<Deflate>,
     /// The peer's next byte begins a stream.
     pub(super) follows: bool,
+    /// What the streams that have ended came to.
+    pub(super) unfolded: Unfolded,
+}
+
+/// How much came of how much, over all streams of a connection: a stream that ends and begins anew is no new beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Unfolded {
+    used_bytes: u64,
+    made_bytes: u64,
 }
 
 /// What one step of [`Inflate`] came to.
@@ -50,16 +59,15 @@ pub(super) struct Inflate {
     state: Box<InflateState>,
     /// Where a piece is unfolded, before it is copied: a few bytes must not keep the room for many.
     scratch: Vec<u8>,
-    used_bytes: u64,
-    made_bytes: u64,
+    pub(super) unfolded: Unfolded,
     /// Without more input no more comes out.
     is_drained: bool,
 }
 
 impl Inflate {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(unfolded: Unfolded) -> Self {
         let state = InflateState::new_boxed(DataFormat::Zlib);
-        Self { state, scratch: alloc::vec![0; PIECE_BYTES], used_bytes: 0, made_bytes: 0, is_drained: true }
+        Self { state, scratch: alloc::vec![0; PIECE_BYTES], unfolded, is_drained: true }
     }
 
     /// Unfolds the front of `input`.
@@ -67,13 +75,14 @@ impl Inflate {
         while !input.is_empty() || !self.is_drained {
             let result = inflate(&mut self.state, input, &mut self.scratch, MZFlush::None);
             input.advance(result.bytes_consumed.min(input.len()));
-            self.used_bytes += wide(result.bytes_consumed);
-            self.made_bytes += wide(result.bytes_written);
+            let Unfolded { used_bytes, made_bytes } = &mut self.unfolded;
+            *used_bytes += wide(result.bytes_consumed);
+            *made_bytes += wide(result.bytes_written);
             let is_going_on = matches!(result.status, Ok(MZStatus::Ok) | Err(MZError::Buf));
             self.is_drained = is_going_on && input.is_empty() && result.bytes_written < PIECE_BYTES;
             let max = limits.max_inflation_ratio;
-            if self.made_bytes > FREE_BYTES && self.made_bytes > self.used_bytes.saturating_mul(max) {
-                let got = self.made_bytes.div_ceil(self.used_bytes.max(1));
+            if *made_bytes > FREE_BYTES && *made_bytes > used_bytes.saturating_mul(max) {
+                let got = made_bytes.div_ceil((*used_bytes).max(1));
                 return Err(Error::LimitExceeded { what: "max_inflation_ratio", got, max });
             }
             if result.bytes_written > 0 {
@@ -121,7 +130,7 @@ impl Deflate {
 
 impl core::fmt::Debug for Inflate {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Inflate").field("used_bytes", &self.used_bytes).field("made_bytes", &self.made_bytes).finish()
+        f.debug_struct("Inflate").field("unfolded", &self.unfolded).finish()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What comes in: tokens change state, and become events.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::ops::Range;
 
 use bytes::{Bytes, BytesMut};
@@ -51,6 +51,8 @@ pub(super) struct Receiver {
     pub(super) linemode: Option<Mode>,
     pub(super) keys: Table,
     pub(super) charset: Option<String>,
+    /// The names that this side has asked for, while the peer has not answered.
+    pub(super) charsets_asked: Vec<String>,
     #[cfg(feature = "mccp")]
     pub(super) compression: Compression,
 }
@@ -86,6 +88,7 @@ impl Receiver {
             linemode: None,
             keys: Table::new(&config.special_characters),
             charset: None,
+            charsets_asked: Vec::new(),
             #[cfg(feature = "mccp")]
             compression: Compression::default(),
             config,
@@ -134,7 +137,7 @@ impl Receiver {
         if self.data.is_empty() {
             return None;
         }
-        let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
+        let binary = self.is_binary();
         let piece = self.folder.take(&mut self.data, binary)?;
         match is_small(piece.len(), self.data_chunk_bytes) {
             true => Some(self.copy(&piece)),
@@ -146,7 +149,7 @@ impl Receiver {
     pub(super) fn data(&mut self, chunk: &Bytes, data: Range<usize>) -> Option<Bytes> {
         self.negotiator.data_passed();
         if self.in_synch {
-            return None;
+            return self.folder.skip();
         }
         self.data = chunk.slice(data);
         self.data_chunk_bytes = chunk.len();
@@ -159,12 +162,19 @@ impl Receiver {
         if self.in_synch {
             return false;
         }
-        let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
+        let binary = self.is_binary();
         let passes = self.folder.passes(chunk.get(data).unwrap_or_default(), binary);
         if passes {
             self.negotiator.data_passed();
         }
         passes
+    }
+
+    /// Whether the peer's bytes are binary: until it has agreed to a no of this side, too.
+    #[inline]
+    fn is_binary(&self) -> bool {
+        use QState::{WantNo, WantNoOpposite, Yes};
+        matches!(self.negotiator.state(Side::Remote, OptionCode::BINARY), Yes | WantNo | WantNoOpposite)
     }
 
     fn copy(&mut self, data: &[u8]) -> Bytes {
@@ -309,20 +319,35 @@ impl Receiver {
                 self.slots.old_environment = Some(wanted.clone());
             }
             Subnegotiation::WindowSize(size) => self.peer_window = Some(*size),
-            Subnegotiation::Charset(charset) => {
-                let answer = charset.answer(&self.config.charsets);
-                if let Charset::Accepted(name) = answer.as_ref().unwrap_or(charset) {
-                    self.charset = Some(name.clone());
-                }
-                if let Some(answer) = answer {
-                    self.output.subnegotiation(&Subnegotiation::Charset(answer));
-                }
-            }
+            Subnegotiation::Charset(charset) => self.charset(charset),
             Subnegotiation::Linemode(linemode) => self.linemode(linemode, here),
             Subnegotiation::StartTls(_) => self.tls_follows = true,
             #[cfg(feature = "mccp")]
             Subnegotiation::Other { option, .. } => self.compression.follows = self.may_compress(*option),
             _ => {}
+        }
+    }
+
+    fn charset(&mut self, charset: &Charset) {
+        let answer = match charset {
+            // Both have asked: were both to agree, each would agree to the other's wish.
+            Charset::Request { .. } if !self.charsets_asked.is_empty() => Some(Charset::Rejected),
+            Charset::Request { .. } => charset.answer(&self.config.charsets),
+            _ => {
+                let asked = core::mem::take(&mut self.charsets_asked);
+                if let Charset::Accepted(name) = charset
+                    && asked.iter().any(|asked| asked.eq_ignore_ascii_case(name))
+                {
+                    self.charset = Some(name.clone());
+                }
+                charset.answer(&[])
+            }
+        };
+        if let Some(Charset::Accepted(name)) = &answer {
+            self.charset = Some(name.clone());
+        }
+        if let Some(answer) = answer {
+            self.output.subnegotiation(&Subnegotiation::Charset(answer));
         }
     }
 

@@ -161,8 +161,14 @@ impl Receiver {
     }
 
     pub(super) fn send(&mut self, data: &mut Bytes) -> usize {
-        let taken = data.split_to(self.room().min(data.len()));
-        let length = taken.len();
+        let mut length = self.room().min(data.len());
+        // A pair is one newline: its second half finds room too.
+        if let Some(at) = length.checked_sub(1)
+            && data.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n"))
+        {
+            length += 1;
+        }
+        let taken = data.split_to(length);
         if length > 0 {
             let binary = self.negotiator.is_on(Side::Local, OptionCode::BINARY);
             let mode = if binary { Outgoing::Raw } else { self.config.outgoing };

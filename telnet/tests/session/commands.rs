@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use towline_telnet::{
-    Command, Config, Connection, Error, Event, Limits, OptionCode, Side, Subnegotiation, option::start_tls::StartTls,
+    Command, Config, Connection, Error, Event, Limits, OptionCode, Side, Subnegotiation, newline::Incoming,
+    option::start_tls::StartTls,
 };
 
 use crate::pair::{answer, client, data, events, receive, server, settle, transmit, turn_on};
@@ -39,6 +40,19 @@ fn a_synch_throws_data_away_and_keeps_commands() {
     assert!(events.contains(&Event::Command(Command::IP)));
     assert!(events.contains(&Event::DataMark));
     assert!(connection.is_on(Side::Remote, OptionCode::ECHO));
+}
+
+#[test]
+fn a_newline_is_not_made_of_what_a_synch_has_parted() {
+    for (mode, expected) in [(Incoming::Screen, "a\r\nb"), (Incoming::Keys, "a\r\nb"), (Incoming::Lines, "a\r\nb")] {
+        let mut config = Config::client("x");
+        config.incoming = mode;
+        let mut connection = Connection::new(config, Limits::default());
+        let mut got = data(&receive(&mut connection, b"a\r"));
+        connection.handle_urgent();
+        got.extend(data(&receive(&mut connection, b"lost\xFF\xF2\nb")));
+        assert_eq!(got, expected.as_bytes(), "{mode:?}");
+    }
 }
 
 #[test]

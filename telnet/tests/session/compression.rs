@@ -145,6 +145,29 @@ fn a_bomb_makes_one_piece_at_a_time_and_is_ended_by_its_ratio() {
 }
 
 #[test]
+fn streams_that_begin_again_and_again_have_one_ratio() {
+    let mut connection = compressed_client();
+    let packed = compress_to_vec_zlib(&[b'x'; 65_536], 9);
+    let stream = [START, &packed[..]].concat();
+    let (mut heard, mut made) = (0, 0);
+    let error = 'streams: loop {
+        heard += stream.len();
+        assert!(heard < 100_000, "it never ends: {heard} bytes have made {made}");
+        connection.handle_input(Bytes::from(stream.clone()));
+        loop {
+            match connection.poll_event() {
+                Ok(Some(Event::Data(data))) => made += data.len(),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => break 'streams error,
+            }
+        }
+    };
+    assert!(error.to_string().starts_with("max_inflation_ratio"), "{error}");
+    assert!(made < 65_536 + heard * 256, "{heard} bytes have made {made}");
+}
+
+#[test]
 fn text_of_a_few_bytes_that_repeats_is_no_bomb() {
     let mut connection = compressed_client();
     receive(&mut connection, START);

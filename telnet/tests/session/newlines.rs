@@ -69,3 +69,43 @@ fn the_rules_change_exactly_where_binary_does() {
     let input = b"a\r\0\xFF\xFB\0b\r\0\xFF\xFC\0c\r\0d";
     assert_eq!(data(&receive(&mut connection, input)), b"a\rb\r\0c\rd");
 }
+
+#[test]
+fn a_pair_of_cr_and_lf_is_one_newline_wherever_there_is_no_more_room() {
+    for (mode, expected) in [
+        (Outgoing::CrNul, "a\r\nb\r\0c"),
+        (Outgoing::CrLf, "a\r\nb\r\nc"),
+        (Outgoing::Lf, "a\nb\nc"),
+        (Outgoing::Lines, "a\r\nb\r\0c"),
+    ] {
+        for room in 1..8 {
+            let mut limits = Limits::default();
+            limits.max_unsent_bytes = room;
+            let mut config = Config::client("x");
+            config.outgoing = mode;
+            let mut connection = Connection::new(config, limits);
+            let (mut left, mut sent) = (Bytes::from_static(b"a\r\nb\rc"), Vec::new());
+            while !left.is_empty() {
+                assert!(connection.send(&mut left) > 0);
+                sent.extend(transmit(&mut connection));
+            }
+            assert_eq!(sent, expected.as_bytes(), "{mode:?} with room for {room}");
+        }
+    }
+}
+
+#[test]
+fn what_is_on_its_way_is_binary_until_the_peer_has_agreed_that_it_is_not() {
+    let mut connection = Connection::new(Config::client("x"), Limits::default());
+    turn_on(&mut connection, Side::Remote, OptionCode::BINARY);
+    connection.disable(Side::Remote, OptionCode::BINARY);
+    assert_eq!(transmit(&mut connection), b"\xFF\xFE\0");
+    // Sent before the peer has heard of it.
+    assert_eq!(data(&receive(&mut connection, b"a\r\0b\r\n")), b"a\r\0b\r\n");
+    assert_eq!(data(&receive(&mut connection, b"c\r\0\xFF\xFC\0d\r\0e")), b"c\r\0d\re");
+    // And if this side has changed its mind again meanwhile.
+    turn_on(&mut connection, Side::Remote, OptionCode::BINARY);
+    connection.disable(Side::Remote, OptionCode::BINARY);
+    connection.enable(Side::Remote, OptionCode::BINARY);
+    assert_eq!(data(&receive(&mut connection, b"a\r\0\xFF\xFC\0b\r\0\xFF\xFB\0c\r\0")), b"a\r\0b\rc\r\0");
+}

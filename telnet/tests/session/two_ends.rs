@@ -14,7 +14,7 @@ use towline_telnet::{
     },
 };
 
-use crate::pair::{client, client_config, data, server, settle, transmit};
+use crate::pair::{client, client_config, data, receive, server, settle, transmit, turn_on};
 
 #[test]
 fn a_client_and_a_server_agree_and_fall_silent() {
@@ -135,6 +135,48 @@ fn a_character_set_is_agreed_on_by_name() {
     assert_eq!((near.charset(), far.charset()), (Some("Shift_JIS"), Some("Shift_JIS")));
 }
 
+fn with_charsets(mut config: Config, names: &[&str]) -> Connection {
+    config.policy.local.insert(OptionCode::CHARSET);
+    config.policy.remote.insert(OptionCode::CHARSET);
+    config.charsets = names.iter().map(|name| (*name).into()).collect();
+    Connection::new(config, Limits::default())
+}
+
+fn request(names: &[&str]) -> Subnegotiation {
+    let names = names.iter().map(|name| (*name).into()).collect();
+    Subnegotiation::Charset(Charset::Request { ttable_version: None, names })
+}
+
+#[test]
+fn two_sides_that_ask_for_a_character_set_at_once_never_think_of_two() {
+    let (mut near, mut far) =
+        (with_charsets(client_config(), &["A", "B"]), with_charsets(Config::server(), &["A", "B"]));
+    near.enable(Side::Local, OptionCode::CHARSET);
+    settle(&mut near, &mut far);
+    near.subnegotiate(&request(&["A", "B"])).unwrap();
+    far.subnegotiate(&request(&["B", "A"])).unwrap();
+    settle(&mut near, &mut far);
+    assert_eq!(near.charset(), far.charset());
+    // One after the other they agree.
+    near.subnegotiate(&request(&["B", "A"])).unwrap();
+    settle(&mut near, &mut far);
+    assert_eq!((near.charset(), far.charset()), (Some("B"), Some("B")));
+}
+
+#[test]
+fn a_character_set_that_was_not_asked_for_is_not_agreed_on() {
+    let mut connection = with_charsets(client_config(), &["UTF-8"]);
+    turn_on(&mut connection, Side::Local, OptionCode::CHARSET);
+    receive(&mut connection, b"\xFF\xFA\x2A\x02KLINGON\xFF\xF0");
+    assert_eq!(connection.charset(), None);
+    connection.subnegotiate(&request(&["UTF-8"])).unwrap();
+    receive(&mut connection, b"\xFF\xFA\x2A\x02KLINGON\xFF\xF0");
+    assert_eq!(connection.charset(), None);
+    connection.subnegotiate(&request(&["UTF-8"])).unwrap();
+    receive(&mut connection, b"\xFF\xFA\x2A\x02utf-8\xFF\xF0");
+    assert_eq!(connection.charset(), Some("utf-8"));
+}
+
 #[test]
 fn linemode_is_set_by_the_server_and_acknowledged_by_the_client() {
     let mut config = client_config();
@@ -234,12 +276,12 @@ proptest! {
                     back.extend(transmit(&mut far));
                     let (wire, to) = if is_near { (&mut back, &mut near) } else { (&mut forth, &mut far) };
                     let part: Vec<u8> = wire.drain(..usize::from(bytes).min(wire.len())).collect();
-                    crate::pair::receive(to, &part);
+                    receive(to, &part);
                 }
             }
         }
-        crate::pair::receive(&mut far, &forth);
-        crate::pair::receive(&mut near, &back);
+        receive(&mut far, &forth);
+        receive(&mut near, &back);
         settle(&mut near, &mut far);
         for option in (0..=255).map(OptionCode) {
             prop_assert_eq!(near.is_on(Side::Local, option), far.is_on(Side::Remote, option), "{}", option);

@@ -45,8 +45,9 @@ fn nginx_with(site: &Site, more: &str) -> (Process, u16) {
     let folder = site.folder.path().display();
     let user = if crate::site::is_root() { "user root;" } else { "" };
     let cloud = site.address;
+    // One process alone, or its workers would live on when it is killed.
     let configuration = format!(
-        "daemon off; {user} pid {folder}/nginx.pid; error_log stderr; events {{}}
+        "daemon off; master_process off; {user} pid {folder}/nginx.pid; error_log stderr; events {{}}
         http {{
             access_log off;
             client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;

@@ -1,9 +1,6 @@
 //! Our client at real daemons.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use towline_telnet::{
@@ -44,9 +41,8 @@ fn a_session(mut end: End) {
         end.shows(shown);
     }
     // Nothing but what was typed has been typed.
-    end.types("echo to-the-\"end\"; sleep 1000\r");
+    end.types("sh -c 'echo to-the-\"end\"; exec sleep 1000'\r");
     end.shows("to-the-end");
-    thread::sleep(Duration::from_millis(100));
     end.types("\x03");
     end.types("echo still-\"alive\"\r");
     end.shows("still-alive");
@@ -90,9 +86,8 @@ fn an_interrupt_at_inetutils_telnetd_is_answered_by_a_synch_of_which_nothing_is_
     end.types("ada\r");
     end.shows("hello ada");
     for (is_a_key, name) in [(true, "one"), (false, "two")] {
-        end.types("echo to-the-\"end\"; sleep 1000\r");
+        end.types("sh -c 'echo to-the-\"end\"; exec sleep 1000'\r");
         end.shows("to-the-end");
-        thread::sleep(Duration::from_millis(200));
         end.events.clear();
         if is_a_key {
             end.types("\x03");
@@ -120,7 +115,6 @@ fn linemode_with_inetutils_telnetd() {
     end.shows("hello ada");
     end.types("echo to-the-\"end\"; sleep 1000\n");
     end.shows("to-the-end");
-    thread::sleep(Duration::from_millis(100));
     // The key does not reach the daemon in this mode: the signal does.
     end.connection.interrupt();
     end.types("echo still-\"alive\"\n");

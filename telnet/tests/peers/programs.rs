@@ -69,9 +69,8 @@ fn telnet_client_shows_what_the_daemon_says_and_leaves_the_terminal_as_it_was() 
     pty.resize(WindowSize { columns: 132, rows: 43 });
     pty.types_until(b"stty size\r", b"43 132");
     // The daemon answers an interrupt with a Synch, whose mark is none of the screen's business.
-    pty.types(b"echo a\"sle\"ep; sleep 1000\r");
+    pty.types(b"sh -c 'echo a\"sle\"ep; exec sleep 1000'\r");
     pty.shows(b"asleep\r\n");
-    thread::sleep(Duration::from_millis(200));
     pty.types(b"\x03");
     pty.types(b"echo a\"wa\"ke\r");
     let shown = until(&mut pty, b"awake\r\n");

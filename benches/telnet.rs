@@ -1,7 +1,9 @@
 //! Telnet framing beside a scan that only looks for IAC, and beside libtelnet in C: 16 KiB reads of the same bytes.
 //!
-//! Processor time, not time on the clock: whatever else runs on the machine counts for less. `Parser` is framing alone,
-//! `Connection` all of it: negotiation with its answers, options, newlines, and events that own their bytes.
+//! Processor time, not time on the clock: whatever else runs on the machine counts for less. `Parser` is framing alone.
+//! `Parser` with `Negotiator` does what libtelnet does: it frames, negotiates by RFC 1143, gathers the answers, has the program
+//! answer the terminal type, and lends out slices of the input. `Connection` does more: newlines, all options with their
+//! questions, bounds on what waits, and events that own their bytes.
 
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
@@ -14,12 +16,15 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use criterion::{
     BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main, measurement::WallTime,
 };
 use rustix::time::{ClockId, clock_gettime};
-use towline_telnet::{Config, Connection, Event, IAC, Limits, Parser};
+use towline_telnet::{
+    Config, Connection, Event, IAC, Limits, Negotiator, OptionCode, Parser, Subnegotiation, Token,
+    option::terminal_type::TerminalType,
+};
 
 const MIB: usize = 1024 * 1024;
 const READ_BYTES: usize = 16 * 1024;
@@ -83,24 +88,74 @@ fn parser(input: &[u8]) -> usize {
 }
 
 /// How many bytes are answered.
+fn negotiator(input: &[u8]) -> usize {
+    let mut policy = Config::client("xterm").policy;
+    // There is no window here, and libtelnet's table has none either.
+    policy.local.remove(OptionCode::NAWS);
+    let limits = Limits::default();
+    let mut parser = Parser::new(&limits);
+    let mut negotiator = Negotiator::new(policy, &limits);
+    let mut answers = BytesMut::with_capacity(64 * 1024);
+    let answer = Subnegotiation::TerminalType(TerminalType::Is("xterm".into()));
+    let (mut data_bytes, mut answered_bytes) = (0, 0);
+    for mut read in input.chunks(READ_BYTES) {
+        loop {
+            match parser.decode(&mut read) {
+                Some(Token::Data(data)) => {
+                    negotiator.data_passed();
+                    data_bytes += black_box(data).len();
+                }
+                Some(Token::Negotiation { verb, option }) => {
+                    let outcome = negotiator.receive(verb, option);
+                    if let Some(verb) = outcome.reply {
+                        answers.extend_from_slice(&[IAC, verb.byte(), option.0]);
+                    }
+                    black_box(outcome.change);
+                }
+                Some(Token::Subnegotiation { option: OptionCode::TERMINAL_TYPE, payload }) => {
+                    if TerminalType::decode(black_box(payload)) == Ok(TerminalType::Send) {
+                        answer.encode(&mut answers);
+                    }
+                }
+                Some(Token::Command(command)) => {
+                    black_box(command);
+                }
+                Some(Token::Spoilt { error, .. }) => {
+                    black_box(error);
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        answered_bytes += black_box(&answers).len();
+        answers.clear();
+    }
+    black_box(data_bytes);
+    answered_bytes
+}
+
+/// How many bytes are answered.
 fn connection(input: &Bytes) -> usize {
     let mut connection = Connection::new(Config::client("xterm"), Limits::default());
     let (mut data_bytes, mut answered_bytes) = (0, 0);
     for at in (0..input.len()).step_by(READ_BYTES) {
         connection.handle_input(input.slice(at..input.len().min(at + READ_BYTES)));
         loop {
-            while let Some(event) = connection.poll_event().expect("no input is an error") {
-                if let Event::Data(data) = &event {
-                    data_bytes += data.len();
+            match connection.poll_event() {
+                Ok(Some(Event::Data(data))) => data_bytes += black_box(&data[..]).len(),
+                Ok(Some(Event::Changed { change, side, option })) => {
+                    black_box((change, side, option));
                 }
-                black_box(&event);
-            }
-            while let Some(piece) = connection.poll_transmit() {
-                answered_bytes += piece.len();
-                black_box(piece);
-            }
-            if connection.wants_input() {
-                break;
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    while let Some(piece) = connection.poll_transmit() {
+                        answered_bytes += black_box(piece).len();
+                    }
+                    if connection.wants_input() {
+                        break;
+                    }
+                }
+                Err(error) => panic!("no input is an error: {error}"),
             }
         }
     }
@@ -166,13 +221,18 @@ fn beside_each_other(group: &mut BenchmarkGroup<'_, WallTime>, libtelnet: &Path,
     group.sampling_mode(SamplingMode::Flat);
     group.bench_function("memchr scan", |bencher| bencher.iter_custom(|count| time(count, || scan(black_box(&input)))));
     group.bench_function("Parser", |bencher| bencher.iter_custom(|count| time(count, || parser(black_box(&input)))));
+    group.bench_function("Parser and Negotiator", |bencher| {
+        bencher.iter_custom(|count| time(count, || negotiator(black_box(&input))));
+    });
     let shared = Bytes::from(input);
     group.bench_function("Connection", |bencher| {
         bencher.iter_custom(|count| time(count, || connection(black_box(&shared))));
     });
     let mut peer = Libtelnet::start(libtelnet, &shared);
     // Only who says the same has done the same.
-    assert_eq!(connection(&shared), peer.run(1).1, "answers");
+    let answered_bytes = peer.run(1).1;
+    assert_eq!(negotiator(&shared), answered_bytes, "answers");
+    assert_eq!(connection(&shared), answered_bytes, "answers");
     group.bench_function("libtelnet", |bencher| bencher.iter_custom(|iterations| peer.run(iterations).0));
 }
 

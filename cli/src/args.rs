@@ -225,6 +225,14 @@ mod tests {
     }
 
     #[test]
+    fn the_help_of_a_telnet_connection_says_how_it_ends() {
+        let program = Program::definition();
+        let telnet = program.find_subcommand("connect").and_then(|connect| connect.find_subcommand("telnet"));
+        let help = telnet.unwrap().clone().render_long_help().to_string();
+        assert!(help.contains("Ctrl+] and q end the connection") && help.contains("use SSH where you can"), "{help}");
+    }
+
+    #[test]
     fn a_program_to_run_keeps_its_own_arguments_and_must_be_named() {
         let line = ["towline", "run", "--device", "pump", "--", "nc", "-v", "%h", "%p"];
         let Command::Run(run) = Program::parse_from(line).command else { unreachable!() };

@@ -115,7 +115,12 @@ fn inspect(source: &Source, output: Output) -> Result<(), Problem> {
 }
 
 fn fingerprint(source: &Source, output: Output) -> Result<(), Problem> {
-    let file = read(&source.file)?;
+    let limits = Limits::default();
+    let bytes = read_at_most(&source.file, limits.max_list_bytes)?;
+    if let Some(entries) = list::entries(&bytes, &limits) {
+        return list::print_fingerprints(&source.file, &entries, output);
+    }
+    let file = KeyFile::decode(&bytes, &limits).map_err(|error| about(&source.file, &error.to_string()))?;
     let fingerprint = match file.fingerprint() {
         Some(fingerprint) => fingerprint,
         None => open(&file, source, source.passphrase_file.as_ref())?.fingerprint(),

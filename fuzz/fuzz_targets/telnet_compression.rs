@@ -1,4 +1,4 @@
-//! The parser: any bytes, and valid sessions, cut anywhere, against a framer of a few lines.
+//! Compressed streams: of any bytes, and of a session that keeps the rules, cut anywhere.
 #![cfg_attr(fuzzing, no_main)]
 
 #[cfg(fuzzing)]

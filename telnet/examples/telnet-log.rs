@@ -1,21 +1,36 @@
-//! `telnet-log [FILE …]`: what one side of a captured dialogue says, a line for each token. Without a file it reads its standard
-//! input, as in `nc HOST 23 | telnet-log`.
+//! `telnet-log [FILE …]`: what was said in a captured dialogue, a line for each token. A file has the bytes of one side, as
+//! `tcpflow` writes them. Without a file it reads its standard input, as in `nc HOST 23 | telnet-log`.
 
 use std::{
     env, fs, io,
     io::{Read, Write},
+    process::ExitCode,
 };
 
 use towline_telnet::{Limits, Parser, Subnegotiation, Token};
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
     let files: Vec<String> = env::args().skip(1).collect();
+    let outcome = match files.iter().find(|file| file.starts_with('-')) {
+        Some(_) => Err("usage: telnet-log [FILE …]".into()),
+        None => logs(&files),
+    };
+    if let Err(error) = outcome {
+        eprintln!("telnet-log: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn logs(files: &[String]) -> Result<(), String> {
     if files.is_empty() {
-        return log(&mut io::stdin().lock());
+        return log(&mut io::stdin().lock()).map_err(|error| error.to_string());
     }
     for file in files {
+        let named = |error| format!("{file}: {error}");
+        let mut input = fs::File::open(file).map_err(named)?;
         println!("== {file}");
-        log(&mut fs::File::open(file)?)?;
+        log(&mut input).map_err(named)?;
     }
     Ok(())
 }

@@ -4,21 +4,45 @@ use std::{
     env, io,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    process::ExitCode,
     thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    net::{SendFlags, sockopt::set_socket_oobinline},
+};
 use towline_telnet::{Command, Config, Connection, Event, Limits, OptionCode, Side};
 
 const PROMPT: &str = "towline> ";
 const MAX_LINE_CHARACTERS: usize = 1000;
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
     let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:2323".into());
-    let listener = TcpListener::bind(address)?;
+    let outcome = match address.starts_with('-') {
+        true => Err("usage: telnet-server [ADDRESS:PORT]".into()),
+        false => TcpListener::bind(&address).and_then(listen).map_err(|error| format!("{address}: {error}")),
+    };
+    if let Err(error) = outcome {
+        eprintln!("telnet-server: {error}");
+    }
+    ExitCode::FAILURE
+}
+
+fn listen(listener: TcpListener) -> io::Result<()> {
     println!("telnet {}", listener.local_addr()?);
     for stream in listener.incoming() {
-        let stream = stream?;
+        let stream = match stream {
+            Ok(stream) => stream,
+            // A visitor who is gone already, or too many of them, is no reason to turn others away.
+            Err(error) => {
+                eprintln!("telnet-server: {error}");
+                thread::sleep(Duration::from_millis(100));
+                continue;
+            }
+        };
         thread::spawn(move || {
             if let Err(error) = serve(stream) {
                 eprintln!("{error}");
@@ -40,12 +64,20 @@ struct Shell {
 type Failure = Box<dyn std::error::Error>;
 
 fn serve(stream: TcpStream) -> Result<(), Failure> {
+    stream.set_nodelay(true)?;
+    // The system would take the mark of a Synch out of the stream, and leave half of a command.
+    set_socket_oobinline(&stream, true)?;
     let connection = Connection::new(Config::server(), Limits::default());
     let mut shell = Shell { connection, stream, line: String::new(), partial: Vec::new(), is_over: false };
     shell.say("Welcome. `help` tells what there is.\n")?;
     shell.say(PROMPT)?;
     let mut buffer = [0; 4096];
     while !shell.is_over {
+        let mut ready = [PollFd::new(&shell.stream, PollFlags::IN | PollFlags::PRI)];
+        poll(&mut ready, None)?;
+        if ready[0].revents().contains(PollFlags::PRI) {
+            shell.connection.handle_urgent();
+        }
         let length = shell.stream.read(&mut buffer)?;
         if length == 0 {
             break;
@@ -76,10 +108,16 @@ impl Shell {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        while let Some(piece) = self.connection.poll_transmit() {
-            self.stream.write_all(&piece)?;
+        loop {
+            let is_urgent = self.connection.next_is_urgent();
+            let Some(piece) = self.connection.poll_transmit() else { return Ok(()) };
+            if is_urgent {
+                // The mark of a Synch: two bytes, the second of them urgent.
+                rustix::net::send(&self.stream, &piece, SendFlags::OOB | SendFlags::NOSIGNAL)?;
+            } else {
+                self.stream.write_all(&piece)?;
+            }
         }
-        Ok(())
     }
 
     fn handle(&mut self, event: Event) -> io::Result<()> {
@@ -118,7 +156,7 @@ impl Shell {
         // A client that edits lines by itself shows them by itself.
         let echoes = self.connection.is_on(Side::Local, OptionCode::ECHO);
         match key {
-            '\r' => {
+            '\r' | '\n' => {
                 if echoes {
                     self.say("\n")?;
                 }

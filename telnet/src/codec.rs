@@ -3,9 +3,9 @@
 use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::{Command, Error, Limits, OptionCode, Parser, Subnegotiation, Token, Verb};
+use crate::{Command, Error, Limits, OptionCode, Parser, Subnegotiation, Token, Verb, parser::SB};
 
-/// How a framed stream fails: by its transport alone, since no bytes of a peer are an error.
+/// How a framed stream fails: by its transport, since no bytes of a peer are an error, or by a frame that cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("telnet: {0}")]
 pub struct CodecError(#[from] pub std::io::Error);
@@ -100,9 +100,16 @@ impl Decoder for Codec {
 impl Encoder<Frame> for Codec {
     type Error = CodecError;
 
+    /// Fails with [`InvalidInput`](std::io::ErrorKind::InvalidInput) for a command that is the beginning of something else:
+    /// SB, a verb, IAC.
     fn encode(&mut self, frame: Frame, out: &mut BytesMut) -> Result<(), CodecError> {
         match frame {
             Frame::Data(data) => Token::Data(&data).encode(out),
+            Frame::Command(Command(SB..)) => {
+                let error =
+                    std::io::Error::new(std::io::ErrorKind::InvalidInput, "a command that does not stand alone");
+                return Err(error.into());
+            }
             Frame::Command(command) => Token::Command(command).encode(out),
             Frame::Negotiation { verb, option } => Token::Negotiation { verb, option }.encode(out),
             Frame::Subnegotiation(subnegotiation) => subnegotiation.encode(out),

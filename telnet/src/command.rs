@@ -1,5 +1,7 @@
 //! The bytes after IAC: an open number space.
 
+use crate::Side;
+
 /// Interpret As Command: the byte that starts every command, and that is doubled where it is data.
 pub const IAC: u8 = 255;
 
@@ -117,6 +119,19 @@ impl Verb {
             254 => Some(Self::Dont),
             _ => None,
         }
+    }
+
+    /// Who would perform the option, as whoever hears this sees it.
+    pub(crate) fn performer(self) -> Side {
+        match self {
+            Self::Will | Self::Wont => Side::Remote,
+            Self::Do | Self::Dont => Side::Local,
+        }
+    }
+
+    /// WILL and DO.
+    pub(crate) fn is_positive(self) -> bool {
+        matches!(self, Self::Will | Self::Do)
     }
 }
 

@@ -19,7 +19,7 @@ mod transmit;
 
 use alloc::{collections::VecDeque, string::String, vec::Vec};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 pub use self::config::Config;
 use self::receive::Receiver;
@@ -98,9 +98,9 @@ pub struct Connection {
     parser: Parser,
     /// What the parser reads.
     chunk: Bytes,
-    /// How long it was: what a slice of it may keep in memory.
-    chunk_bytes: usize,
-    /// What of the chunk comes after a copy of a part of it, and how long that chunk was.
+    /// From where on it does.
+    at: usize,
+    /// The chunk that `chunk` is a copied part of, and where it goes on after that.
     beyond: (Bytes, usize),
     /// What comes after it, as it came.
     waiting: VecDeque<Bytes>,
@@ -119,7 +119,7 @@ impl Connection {
         let mut connection = Self {
             parser: Parser::new(&limits),
             chunk: Bytes::new(),
-            chunk_bytes: 0,
+            at: 0,
             beyond: (Bytes::new(), 0),
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -137,14 +137,19 @@ impl Connection {
         if input.is_empty() || self.failed.is_some() {
             return;
         }
-        let here = self.chunk.len() + self.beyond.0.len();
-        let (got, max) = (here + self.waiting_bytes, self.receiver.limits.max_waiting_input_bytes);
+        let (got, max) = (self.unread_bytes() + self.waiting_bytes, self.receiver.limits.max_waiting_input_bytes);
         if got > max {
             self.fail(Error::LimitExceeded { what: "max_waiting_input_bytes", got: wide(got), max: wide(max) });
             return;
         }
         self.waiting_bytes += input.len();
         self.waiting.push_back(input);
+    }
+
+    /// What is left of the chunk and the one beyond it.
+    fn unread_bytes(&self) -> usize {
+        let (beyond, at) = &self.beyond;
+        self.chunk.len().saturating_sub(self.at) + beyond.len().saturating_sub(*at)
     }
 
     fn fail(&mut self, error: Error) -> Error {
@@ -168,6 +173,34 @@ impl Connection {
     /// sends is an error: what is wrong with it is [`Event::Faulty`].
     #[inline]
     pub fn poll_event(&mut self) -> Result<Option<Event>, Error> {
+        #[cfg(feature = "mccp")]
+        self.follow_compression();
+        match self.next_change() {
+            Some(change) => Ok(Some(change)),
+            None => self.next_event(),
+        }
+    }
+
+    /// What became of an option, if that comes next: options come in crowds, and have a short way.
+    #[inline(always)]
+    fn next_change(&mut self) -> Option<Event> {
+        if self.receiver.has_data() {
+            return None;
+        }
+        while !self.receiver.is_stopped() {
+            let (verb, option, rest) = self.parser.negotiation(self.chunk.get(self.at..)?)?;
+            if option == OptionCode::TIMING_MARK {
+                return None;
+            }
+            self.at = self.chunk.len() - rest.len();
+            if let Some((change, side)) = self.receiver.negotiation(verb, option) {
+                return Some(Event::Changed { change, side, option });
+            }
+        }
+        None
+    }
+
+    fn next_event(&mut self) -> Result<Option<Event>, Error> {
         if let Some(data) = self.receiver.next_data() {
             return Ok(Some(Event::Data(data)));
         }
@@ -178,80 +211,89 @@ impl Connection {
             if self.receiver.is_stopped() {
                 return Ok(None);
             }
-            if self.chunk.is_empty() {
-                (self.chunk, self.chunk_bytes) = core::mem::take(&mut self.beyond);
+            if self.at >= self.chunk.len() {
+                (self.chunk, self.at) = core::mem::take(&mut self.beyond);
             }
-            if self.chunk.is_empty() {
+            if self.at >= self.chunk.len() {
                 match self.next_chunk()? {
-                    Some(Chunk::Bytes(chunk)) => {
-                        self.chunk_bytes = chunk.len();
-                        self.chunk = chunk;
-                    }
+                    Some(Chunk::Bytes(chunk)) => (self.chunk, self.at) = (chunk, 0),
                     #[cfg(feature = "mccp")]
                     Some(Chunk::CompressionEnded) => return Ok(Some(Event::CompressionEnded)),
                     None => return Ok(None),
                 }
             }
-            let mut rest = &self.chunk[..];
-            let token = self.parser.decode(&mut rest);
-            let used = self.chunk.len() - rest.len();
-            let event = match token {
-                None => None,
-                Some(Token::Negotiation { verb, option }) if option != OptionCode::TIMING_MARK => {
-                    self.chunk.advance(used);
-                    if let Some((change, side)) = self.receiver.negotiation(verb, option) {
-                        return Ok(Some(Event::Changed { change, side, option }));
-                    }
-                    continue;
+            let unread = self.chunk.get(self.at..).unwrap_or_default();
+            // What is here in one piece need not become a token.
+            if let Some(length) = self.parser.data(unread) {
+                if length < COPIED_TOGETHER_BELOW && is_small(length, self.chunk.len()) {
+                    self.copy_near();
                 }
+                let data = self.at..self.chunk.len().min(self.at + length);
+                self.at = data.end;
+                if self.chunk.len() <= COPY_BYTES && self.receiver.passes(&self.chunk, data.clone()) {
+                    return Ok(Some(Event::Data(self.chunk.slice(data))));
+                }
+                match self.receiver.data(&self.chunk, data) {
+                    Some(data) => return Ok(Some(Event::Data(data))),
+                    None => continue,
+                }
+            }
+            if let Some((option, payload, rest)) = self.parser.subnegotiation(unread) {
+                self.at = self.chunk.len() - rest.len();
+                return Ok(Some(self.receiver.subnegotiation(option, payload)));
+            }
+            let mut rest = unread;
+            let token = self.parser.decode(&mut rest);
+            self.at = self.chunk.len() - rest.len();
+            match token {
                 Some(Token::Data(data)) => {
                     // Data is the end of what a token used: a doubled byte stands before it.
                     let length = data.len();
-                    self.chunk.advance(used.saturating_sub(length));
-                    if length < COPIED_TOGETHER_BELOW && is_small(length, self.chunk_bytes) {
-                        self.copy_near();
-                    }
-                    let length = length.min(self.chunk.len());
-                    match self.receiver.data(&mut self.chunk, length, self.chunk_bytes) {
-                        Some(data) => return Ok(Some(Event::Data(data))),
-                        None => continue,
+                    if let Some(data) = self.receiver.data(&self.chunk, self.at - length..self.at) {
+                        return Ok(Some(Event::Data(data)));
                     }
                 }
-                Some(Token::Command(command)) => {
-                    self.chunk.advance(used);
-                    return Ok(Some(self.receiver.command(command)));
+                Some(Token::Command(command)) => return Ok(Some(self.receiver.command(command))),
+                Some(Token::Negotiation { verb, option: OptionCode::TIMING_MARK }) => {
+                    if let Some(event) = self.receiver.timing_mark(verb) {
+                        return Ok(Some(event));
+                    }
                 }
-                Some(Token::Negotiation { verb, .. }) => self.receiver.timing_mark(verb),
+                Some(Token::Negotiation { verb, option }) => {
+                    if let Some((change, side)) = self.receiver.negotiation(verb, option) {
+                        return Ok(Some(Event::Changed { change, side, option }));
+                    }
+                }
                 Some(Token::Subnegotiation { option, payload }) => {
-                    let event = self.receiver.subnegotiation(option, payload);
-                    self.chunk.advance(used);
-                    #[cfg(feature = "mccp")]
-                    self.follow_compression();
-                    return Ok(Some(event));
+                    return Ok(Some(self.receiver.subnegotiation(option, payload)));
                 }
-                Some(Token::Spoilt { option, error }) => Some(Event::Faulty { option, error }),
-            };
-            self.chunk.advance(used);
-            if event.is_some() {
-                return Ok(event);
+                Some(Token::Spoilt { option, error }) => return Ok(Some(Event::Faulty { option, error })),
+                None => {}
             }
         }
     }
 
     /// Reads on in a copy of what is near, so that whoever keeps a small slice does not keep the whole chunk.
     fn copy_near(&mut self) {
-        let near = self.chunk.split_to(self.chunk.len().min(COPY_BYTES));
-        let rest = core::mem::replace(&mut self.chunk, Bytes::copy_from_slice(&near));
-        self.beyond = (rest, self.chunk_bytes);
-        self.chunk_bytes = near.len();
+        let end = self.chunk.len().min(self.at + COPY_BYTES);
+        let near = Bytes::copy_from_slice(self.chunk.get(self.at..end).unwrap_or_default());
+        self.beyond = (core::mem::replace(&mut self.chunk, near), end);
+        self.at = 0;
+    }
+
+    /// What has not been read of the chunk and of the one beyond it.
+    fn take_chunks(&mut self) -> [Bytes; 2] {
+        let chunks =
+            [(core::mem::take(&mut self.chunk), core::mem::take(&mut self.at)), core::mem::take(&mut self.beyond)];
+        chunks.map(|(chunk, at)| chunk.slice(at.min(chunk.len())..))
     }
 
     /// From here on the peer's bytes are compressed, if it has said so.
     #[cfg(feature = "mccp")]
+    #[inline]
     fn follow_compression(&mut self) {
         if core::mem::take(&mut self.receiver.compression.follows) && self.inflate.is_none() {
-            let (chunk, (beyond, _)) = (core::mem::take(&mut self.chunk), core::mem::take(&mut self.beyond));
-            for rest in [beyond, chunk].into_iter().filter(|rest| !rest.is_empty()) {
+            for rest in self.take_chunks().into_iter().rev().filter(|rest| !rest.is_empty()) {
                 self.waiting_bytes += rest.len();
                 self.waiting.push_front(rest);
             }
@@ -300,7 +342,7 @@ impl Connection {
     /// what comes, is TLS, and within it both sides start anew with a connection of its own.
     pub fn take_unread(&mut self) -> Bytes {
         self.waiting_bytes = 0;
-        let (chunk, (beyond, _)) = (core::mem::take(&mut self.chunk), core::mem::take(&mut self.beyond));
+        let [chunk, beyond] = self.take_chunks();
         match beyond.is_empty() && self.waiting.is_empty() {
             true => chunk,
             false => chunk.into_iter().chain(beyond).chain(self.waiting.drain(..).flatten()).collect(),
@@ -320,11 +362,7 @@ impl Connection {
 
     /// Whether it is time to read from the peer: what has come is used up, and the answers to it do not pile up.
     pub fn wants_input(&self) -> bool {
-        self.failed.is_none()
-            && self.chunk.is_empty()
-            && self.beyond.0.is_empty()
-            && self.waiting.is_empty()
-            && !self.receiver.is_stopped()
+        self.failed.is_none() && self.unread_bytes() == 0 && self.waiting.is_empty() && !self.receiver.is_stopped()
     }
 
     /// Takes as much of the front of `data` as there is room for, and returns how many bytes that was. The rest can go

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! What a server wants is not said in one place: it echoes or not (ECHO), takes a key at a time or a line (SGA, LINEMODE),
-//! wants keys as signals or not (LINEMODE). [`Keyboard::press`] looks at all of it each time, since it changes, as when
-//! a password is asked for. A device that negotiates nothing and echoes all the same needs [`When::Never`].
+//! wants keys as signals or not, and has keys of its own for mending a line (LINEMODE). [`Keyboard::press`] looks at all of
+//! it each time, since it changes, as when a password is asked for. A device that negotiates nothing and echoes all the same
+//! needs [`When::Never`].
 
 use alloc::vec::Vec;
 
@@ -118,6 +119,21 @@ enum Sequence {
     Mouse(u8),
 }
 
+/// What a key does to a line that is edited here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edit {
+    /// Takes the last character away.
+    Character,
+    /// Takes the last word away.
+    Word,
+    /// Takes all of it away.
+    Line,
+    /// Shows it anew.
+    Reprint,
+    /// Makes the next key text.
+    Literal,
+}
+
 /// Turns keys into what is sent and what is shown. Holds a line that is being edited, and nothing else.
 #[derive(Clone, Debug)]
 pub struct Keyboard {
@@ -127,12 +143,15 @@ pub struct Keyboard {
     line: Vec<u8>,
     max_line_bytes: usize,
     sequence: Sequence,
+    /// The next key is text, whatever it is.
+    is_literal: bool,
 }
 
 impl Keyboard {
     /// A keyboard with an empty line.
     pub fn new(keys: Keys, limits: &Limits) -> Self {
-        Self { keys, line: Vec::new(), max_line_bytes: limits.max_line_bytes, sequence: Sequence::None }
+        let sequence = Sequence::None;
+        Self { keys, line: Vec::new(), max_line_bytes: limits.max_line_bytes, sequence, is_literal: false }
     }
 
     /// Keys of the user, as a terminal sends them (Enter is CR); what is pasted comes the same way. Pieces may be cut
@@ -152,12 +171,15 @@ impl Keyboard {
         let mut out = Outcome { strokes: Vec::new(), sending: BytesMut::new(), shown: BytesMut::new(), echoes };
         if !edits {
             self.send_line(&mut out);
+            self.is_literal = false;
         }
         if self.sequence == Sequence::Escape {
             self.sequence = Sequence::None;
         }
         for key in keys {
-            if self.continues_sequence(*key) {
+            if core::mem::take(&mut self.is_literal) {
+                self.insert(*key, &mut out);
+            } else if self.continues_sequence(*key) {
                 self.send_line(&mut out);
                 out.send(&[*key]);
             } else if let Some(signal) = self.interrupt(*key).or_else(|| trapped(*key)) {
@@ -166,7 +188,9 @@ impl Keyboard {
                     _ => self.line.clear(),
                 }
                 out.stroke(signal);
-                out.show_control(*key);
+                out.show_key(*key);
+            } else if let Some(edit) = edit(*key, connection).filter(|_| edits) {
+                self.edit(edit, *key, &mut out);
             } else {
                 self.one(*key, edits, &mut out);
             }
@@ -184,8 +208,6 @@ impl Keyboard {
 
     fn one(&mut self, key: u8, edits: bool, out: &mut Outcome) {
         match key {
-            BACKSPACE | DELETE if edits => self.erase(1, out),
-            CTRL_U if edits => self.erase(usize::MAX, out),
             BACKSPACE | DELETE => {
                 out.send(&[match self.keys.backspace {
                     Backspace::AsIs => key,
@@ -203,17 +225,40 @@ impl Keyboard {
             0..b' ' => {
                 self.send_line(out);
                 out.send(&[key]);
-                out.show_control(key);
+                out.show_key(key);
             }
             _ if !edits => {
                 out.send(&[key]);
                 out.show(&[key]);
             }
-            _ if self.line.len() < self.max_line_bytes => {
-                self.line.push(key);
-                out.show(&[key]);
+            _ => self.insert(key, out),
+        }
+    }
+
+    /// Adds to the line.
+    fn insert(&mut self, key: u8, out: &mut Outcome) {
+        if self.line.len() < self.max_line_bytes {
+            self.line.push(key);
+            out.show_key(key);
+        } else {
+            out.show(b"\x07");
+        }
+    }
+
+    fn edit(&mut self, edit: Edit, key: u8, out: &mut Outcome) {
+        match edit {
+            Edit::Character => drop(self.erase(out)),
+            Edit::Word => {
+                while self.line.last() == Some(&b' ') && self.erase(out) {}
+                while self.line.last().is_some_and(|last| *last != b' ') && self.erase(out) {}
             }
-            _ => out.show(b"\x07"),
+            Edit::Line => while self.erase(out) {},
+            Edit::Reprint => {
+                out.show_key(key);
+                out.show(b"\r\n");
+                self.line.iter().for_each(|key| out.show_key(*key));
+            }
+            Edit::Literal => self.is_literal = true,
         }
     }
 
@@ -222,13 +267,11 @@ impl Keyboard {
         self.line.clear();
     }
 
-    fn erase(&mut self, characters: usize, out: &mut Outcome) {
-        for _ in 0..characters {
-            match erase_character(&mut self.line) {
-                0 => return,
-                cells => (0..cells).for_each(|_| out.show(ERASE)),
-            }
-        }
+    /// Takes the last character off the line; whether there was one.
+    fn erase(&mut self, out: &mut Outcome) -> bool {
+        let cells = erase_character(&mut self.line);
+        (0..cells).for_each(|_| out.show(ERASE));
+        cells > 0
     }
 
     /// Whether the key is part of a sequence of keys that starts with ESC.
@@ -275,9 +318,12 @@ impl Outcome {
         }
     }
 
-    /// `^C`, as terminals show it.
-    fn show_control(&mut self, key: u8) {
-        self.show(&[b'^', key ^ 0x40]);
+    /// A control character is shown as terminals do it: `^C`.
+    fn show_key(&mut self, key: u8) {
+        match key {
+            0..b' ' | DELETE => self.show(&[b'^', key ^ 0x40]),
+            _ => self.show(&[key]),
+        }
     }
 
     fn flush(&mut self) {
@@ -289,6 +335,22 @@ impl Outcome {
     fn finish(mut self) -> Pressed {
         self.flush();
         Pressed { strokes: self.strokes, shown: self.shown.freeze() }
+    }
+}
+
+/// What a key does to the line: Backspace and Ctrl+U, and what LINEMODE has agreed on (RFC 1184 §2.4).
+fn edit(key: u8, connection: &Connection) -> Option<Edit> {
+    let is_linemode = connection.linemode().is_some_and(|mode| mode.contains(Mode::EDIT));
+    let function = connection.special_characters().function(key).filter(|_| is_linemode);
+    match (function, key) {
+        (Some(Function::EC), _) => Some(Edit::Character),
+        (Some(Function::EW), _) => Some(Edit::Word),
+        (Some(Function::EL), _) => Some(Edit::Line),
+        (Some(Function::RP), _) => Some(Edit::Reprint),
+        (Some(Function::LNEXT), _) => Some(Edit::Literal),
+        (_, BACKSPACE | DELETE) => Some(Edit::Character),
+        (_, CTRL_U) => Some(Edit::Line),
+        _ => None,
     }
 }
 
@@ -311,6 +373,8 @@ fn erase_character(line: &mut Vec<u8>) -> usize {
     while let Some(byte) = line.pop() {
         match byte {
             0x80..0xC0 => {}
+            // Shown as `^C`.
+            0..b' ' | DELETE => return 2,
             // From U+3000 to the end of Hangul, and from U+10000: the scripts of East Asia, and emoji.
             0xE3..0xEE | 0xF0.. => return 2,
             _ => return 1,

@@ -48,6 +48,13 @@
 //! assert_eq!(server.peer_terminal_types(), ["xterm"]);
 //! # Ok::<(), towline_telnet::Error>(())
 //! ```
+//!
+//! # Over TCP
+//!
+//! The mark of a Synch has TCP's urgent byte, which a system takes out of the stream unless it is told not to: what is left is
+//! half of a command. So set `SO_OOBINLINE`, also where nothing else is done about it: inetutils telnetd sends a Synch for each
+//! Ctrl+C. Whoever wants Synch to overtake data calls [`Connection::handle_urgent`] when the socket has urgent data
+//! (`POLLPRI`), and sends what comes while [`Connection::next_is_urgent`] with `MSG_OOB`. The examples do all three.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -142,13 +142,10 @@ impl Negotiator {
     /// What the peer said. An answer is to be sent before anything else; there is never more than one.
     #[inline]
     pub fn receive(&mut self, verb: Verb, option: OptionCode) -> Outcome {
-        let side = match verb {
-            Verb::Will | Verb::Wont => Side::Remote,
-            Verb::Do | Verb::Dont => Side::Local,
-        };
-        match verb {
-            Verb::Will | Verb::Do => self.asked(side, option),
-            Verb::Wont | Verb::Dont => self.declined(side, option),
+        let side = verb.performer();
+        match verb.is_positive() {
+            true => self.asked(side, option),
+            false => self.declined(side, option),
         }
     }
 

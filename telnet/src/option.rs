@@ -131,33 +131,31 @@ impl core::fmt::Debug for OptionCode {
 /// assert_eq!(set.iter().count(), 2);
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct OptionSet([u128; 2]);
+pub struct OptionSet([u64; 4]);
 
 impl OptionSet {
     /// None.
     pub const fn new() -> Self {
-        Self([0; 2])
+        Self([0; 4])
     }
 
     /// Adds one.
     pub fn insert(&mut self, option: OptionCode) {
-        let [low, high] = &mut self.0;
-        let half = if option.0 < 128 { low } else { high };
-        *half |= 1 << (option.0 % 128);
+        if let Some(word) = self.0.get_mut(usize::from(option.0 / 64)) {
+            *word |= 1 << (option.0 % 64);
+        }
     }
 
     /// Takes one away.
     pub fn remove(&mut self, option: OptionCode) {
-        let [low, high] = &mut self.0;
-        let half = if option.0 < 128 { low } else { high };
-        *half &= !(1 << (option.0 % 128));
+        if let Some(word) = self.0.get_mut(usize::from(option.0 / 64)) {
+            *word &= !(1 << (option.0 % 64));
+        }
     }
 
     /// Whether `option` is one of them.
     pub fn contains(&self, option: OptionCode) -> bool {
-        let [low, high] = self.0;
-        let half = if option.0 < 128 { low } else { high };
-        half >> (option.0 % 128) & 1 == 1
+        self.0.get(usize::from(option.0 / 64)).is_some_and(|word| word >> (option.0 % 64) & 1 == 1)
     }
 
     /// All of them, by number.

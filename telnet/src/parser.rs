@@ -141,17 +141,16 @@ impl Parser {
             return self.step(input);
         }
         // What is here in one piece, as nearly everything is, needs no way through the states.
+        if let Some((verb, option, rest)) = self.negotiation(input) {
+            *input = rest;
+            return Some(Token::Negotiation { verb, option });
+        }
+        if let Some((option, payload, rest)) = self.subnegotiation(input) {
+            *input = rest;
+            return Some(Token::Subnegotiation { option, payload });
+        }
         match **input {
-            [IAC, verb @ 251..=254, option, ref rest @ ..] => {
-                let verb = Verb::from_byte(verb)?;
-                *input = rest;
-                Some(Token::Negotiation { verb, option: OptionCode(option) })
-            }
             [IAC, SB, option @ ..=254, ref body @ ..] => match until_iac(body) {
-                Some((payload, [SE, rest @ ..])) if payload.len() <= self.max_payload => {
-                    *input = rest;
-                    Some(Token::Subnegotiation { option: OptionCode(option), payload })
-                }
                 Some((_, [IAC, ..])) if let Some(rest) = self.undouble(body) => {
                     *input = rest;
                     Some(Token::Subnegotiation { option: OptionCode(option), payload: &self.payload })
@@ -171,6 +170,41 @@ impl Parser {
             [IAC, ..] => self.step(input),
             [] => None,
             _ => Some(data(input, find(IAC, input))),
+        }
+    }
+
+    /// What is said about an option, if that comes next and is here in one piece, and what follows it.
+    #[inline(always)]
+    pub(crate) fn negotiation<'i>(&self, input: &'i [u8]) -> Option<(Verb, OptionCode, &'i [u8])> {
+        match *input {
+            [IAC, verb @ 251..=254, option, ref rest @ ..] if self.state == State::Data => {
+                Some((Verb::from_byte(verb)?, OptionCode(option), rest))
+            }
+            _ => None,
+        }
+    }
+
+    /// A payload without a 0xFF, if it comes next and is here in one piece, whose it is, and what follows it.
+    #[inline(always)]
+    pub(crate) fn subnegotiation<'i>(&self, input: &'i [u8]) -> Option<(OptionCode, &'i [u8], &'i [u8])> {
+        match *input {
+            [IAC, SB, option @ ..=254, ref body @ ..] if self.state == State::Data => match until_iac(body)? {
+                (payload, [SE, rest @ ..]) if payload.len() <= self.max_payload => {
+                    Some((OptionCode(option), payload, rest))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// How many bytes there are before the next IAC, if any.
+    #[inline(always)]
+    pub(crate) fn data(&self, input: &[u8]) -> Option<usize> {
+        match *input {
+            [] | [IAC, ..] => None,
+            _ if self.state != State::Data => None,
+            _ => Some(find(IAC, input).unwrap_or(input.len())),
         }
     }
 

@@ -3,23 +3,22 @@
 //! The provider is always aws-lc-rs, passed explicitly; no process-wide provider is installed or looked for. Its own
 //! order of cipher suites holds: AES-GCM first, which is right wherever the CPU has AES.
 
+mod verifier;
+
 use std::{fmt, io, path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, OtherError, ProtocolVersion, RootCertStore,
-    ServerConfig, SignatureScheme,
-    client::{
-        WantsClientCert, WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    },
+    ClientConfig, ConfigBuilder, OtherError, ProtocolVersion, RootCertStore, ServerConfig,
+    client::WantsClientCert,
     crypto::{self, CryptoProvider},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::{ParsedCertificate, WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use self::verifier::{ProxyCertificate, verifier};
 use crate::{Carrier, Dialer, Error, Incoming, Listener, Transport, error::Phase};
 
 /// A transport inside TLS. Half-closing works: shutting down sends `close_notify`, and reading goes on.
@@ -243,19 +242,6 @@ fn client_builder(trust: &Trust) -> Result<ConfigBuilder<ClientConfig, WantsClie
         .with_custom_certificate_verifier(verifier))
 }
 
-fn verifier(trust: &Trust, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    Ok(match trust {
-        Trust::WebPki => Arc::new(rustls_platform_verifier::Verifier::new(Arc::clone(provider)).map_err(tls_error)?),
-        Trust::Pin(pin) => Arc::new(PinVerifier { pin: *pin, provider: Arc::clone(provider) }),
-        Trust::Roots(roots) => issued_by(roots, provider).map_err(tls_error)?,
-        Trust::Proxied { proxy, at_proxy, behind } => Arc::new(ProxiedVerifier {
-            proxy: server_name(proxy)?,
-            at_proxy: verifier(at_proxy, provider)?,
-            behind: verifier(behind, provider)?,
-        }),
-    })
-}
-
 fn server_name(host: &str) -> Result<ServerName<'static>, Error> {
     ServerName::try_from(host.to_owned())
         .map_err(|_| Error::InvalidEndpoint { reason: "the host is not a name that a certificate can have" })
@@ -315,7 +301,8 @@ fn served(
 /// # Errors
 ///
 /// [`Error::PinMismatch`] when the peer holds another key; [`Error::Tls`] when it is not trusted for another reason
-/// or does not speak TLS; [`Error::TimedOut`]; [`Error::InvalidEndpoint`] when `host` is no name TLS can carry.
+/// or does not speak TLS; [`Error::Io`] when the connection breaks; [`Error::TimedOut`]; [`Error::InvalidEndpoint`] when
+/// `host` is no name TLS can carry.
 ///
 /// # Cancel safety
 ///
@@ -337,7 +324,8 @@ pub async fn connect<S: Transport>(
 ///
 /// # Errors
 ///
-/// [`Error::Tls`] when the peer does not speak TLS or does not trust us; [`Error::TimedOut`].
+/// [`Error::Tls`] when the peer does not speak TLS or does not trust us; [`Error::Io`] when the connection breaks;
+/// [`Error::TimedOut`].
 ///
 /// # Cancel safety
 ///
@@ -394,7 +382,9 @@ fn causes<'a>(
 fn handshake_error(error: io::Error) -> Error {
     match pin_mismatch(&error) {
         Some((expected, presented)) => Error::PinMismatch { expected, presented },
-        None => Error::Tls { source: error.into() },
+        None if error.kind() == io::ErrorKind::InvalidData => Error::Tls { source: error.into() },
+        // Nothing is wrong with TLS, or not that we know: the peer is gone.
+        None => Error::Io(error),
     }
 }
 
@@ -406,142 +396,12 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(crypto::aws_lc_rs::default_provider())
 }
 
-/// Verifies what `roots` issued, by the rules of the web PKI.
-fn issued_by(
-    roots: &[CertificateDer<'static>],
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, rustls::Error> {
-    WebPkiServerVerifier::builder_with_provider(root_store(roots)?.into(), Arc::clone(provider))
-        .build()
-        .map_err(|error| rustls::Error::General(error.to_string()))
-}
-
 fn root_store(roots: &[CertificateDer<'static>]) -> Result<RootCertStore, rustls::Error> {
     let mut store = RootCertStore::empty();
     for root in roots {
         store.add(root.clone())?;
     }
     Ok(store)
-}
-
-/// Trusts one key.
-///
-/// The end-entity certificate may hold it: then the handshake's own signature proves possession, and nothing else in
-/// the certificate says more, its dates neither. Or a certificate sent along holds it: then that one is the only
-/// trust anchor, and the end-entity certificate must be valid under it, for [`PIN_NAME`], on some day: a device whose
-/// clock stands at 1970 has to find its cloud, and whoever holds the leaf's key holds the pinned key beside it. Sending
-/// along a certificate with the pinned key gains nothing without a signature by that key.
-#[derive(Debug)]
-struct PinVerifier {
-    pin: KeyPin,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for PinVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let mut presented = KeyPin::of_parsed(&ParsedCertificate::try_from(end_entity)?);
-        if presented == self.pin {
-            return Ok(ServerCertVerified::assertion());
-        }
-        for certificate in intermediates {
-            presented = KeyPin::of_parsed(&ParsedCertificate::try_from(certificate)?);
-            if presented == self.pin {
-                let verifier = issued_by(&[certificate.clone().into_owned()], &self.provider)?;
-                let name = ServerName::try_from(PIN_NAME).map_err(|error| rustls::Error::General(error.to_string()))?;
-                let verify = |now| verifier.verify_server_cert(end_entity, intermediates, &name, ocsp_response, now);
-                return match verify(now) {
-                    Err(rustls::Error::InvalidCertificate(
-                        CertificateError::NotValidYetContext { not_before: then, .. }
-                        | CertificateError::ExpiredContext { not_after: then, .. },
-                    )) => verify(then),
-                    result => result,
-                };
-            }
-        }
-        Err(OtherError(Arc::new(Error::PinMismatch { expected: self.pin, presented })).into())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// [`Trust::Proxied`].
-#[derive(Debug)]
-struct ProxiedVerifier {
-    proxy: ServerName<'static>,
-    at_proxy: Arc<dyn ServerCertVerifier>,
-    behind: Arc<dyn ServerCertVerifier>,
-}
-
-/// It is not believed.
-#[derive(Debug, thiserror::Error)]
-#[error("the proxy's certificate: {0}")]
-struct ProxyCertificate(rustls::Error);
-
-impl ServerCertVerifier for ProxiedVerifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if *server_name != self.proxy {
-            return self.behind.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        }
-        let verified = self.at_proxy.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        verified.map_err(|error| OtherError(Arc::new(ProxyCertificate(error))).into())
-    }
-
-    // By the algorithms of the provider, which is the same for both.
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.behind.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.behind.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.behind.supported_verify_schemes()
-    }
 }
 
 /// Adds TLS to what another dialer makes.

@@ -222,6 +222,15 @@ async fn a_peer_that_does_not_speak_tls_is_an_error_of_tls() {
     assert!(matches!(result, Err(Error::Tls { .. })), "{result:?}");
 }
 
+#[tokio::test]
+async fn a_peer_that_goes_away_in_the_handshake_is_not_an_error_of_tls() {
+    let (near, far) = memory::pair(16 * 1024);
+    drop(far);
+    let config = tls::client_config(&Trust::Pin(KeyPin([0; 32])), &[]).unwrap();
+    let result = tls::connect(Carrier::new(near), "cloud.example", config, LIMIT).await;
+    assert!(matches!(result, Err(Error::Io(_))), "{result:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_stays_silent_is_given_up_at_the_limit() {
     let (near, _far) = memory::pair(16 * 1024);

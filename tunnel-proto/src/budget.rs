@@ -10,7 +10,13 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// A new channel finds room in all of it, or is refused with [`Code::BUDGET`](crate::Code::BUDGET). Windows and rings grow in the
 /// first three quarters only, so that new channels find something; beyond that a session keeps no more than 64 KiB, which it may
-/// always keep: it goes on, but slowly. So a process may hold 64 KiB for each of its sessions more than its budget.
+/// always keep: it goes on, but slowly.
+///
+/// What waits to be sent does not count. What bounds it is [`Limits::max_unsent_bytes`](crate::Limits::max_unsent_bytes) for each
+/// channel, and each channel has its window out of the budget: with the defaults, 128 KiB beside 256 KiB, it is half of the budget
+/// at most.
+///
+/// So a process may hold more than its budget by 64 KiB for each of its sessions and, with the defaults, by a half.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<Inner>);
 

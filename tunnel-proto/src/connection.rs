@@ -21,6 +21,7 @@
 //! Without resumption, `Running` goes straight to `Ended`.
 
 mod channel;
+mod credit;
 mod input;
 mod pace;
 mod receive;
@@ -508,32 +509,6 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives back the credit of bytes that have left this side. This is what lets the peer send more.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] if more is given back than arrived. A channel that is gone is no error.
-    pub fn consumed(&mut self, id: ChannelId, bytes: usize) -> Result<(), Error> {
-        let Some(channel) = self.mine(id)? else { return Ok(()) };
-        if channel.stopped {
-            return Ok(());
-        }
-        let bytes = bytes as u64;
-        if bytes > channel.parked() {
-            return Err(Error::Misuse("more consumed than received"));
-        }
-        channel.consumed += bytes;
-        let due = channel.credit_is_due();
-        channel.credit_unsaid |= due;
-        self.consumed += bytes;
-        if due {
-            self.grow_window(id);
-            self.schedule_control(id);
-        }
-        self.remove_if_over(id);
-        Ok(())
-    }
-
     /// Tells the peer that this side will go away soon, and when to come back. It opens nothing more; what is open goes
     /// on. The last call counts.
     pub fn drain(&mut self, retry_after_millis: u32, reason: &str) {
@@ -578,11 +553,6 @@ impl Connection {
                 || self.channels.values().any(|channel| channel.unsent_bytes() > 0 || channel.fin == Fin::Wanted))
     }
 
-    /// Bytes received and not yet consumed, over all channels: what the peer makes this side hold.
-    pub fn buffered_bytes(&self) -> u64 {
-        self.received.saturating_sub(self.consumed)
-    }
-
     /// Bytes sent and kept until the peer has them, with what keeping them costs.
     pub fn replay_bytes(&self) -> usize {
         self.replay.held_bytes()
@@ -625,26 +595,6 @@ impl Connection {
         }
     }
 
-    /// Sets a window aside for a new channel.
-    fn promise(&mut self, window: u64) -> bool {
-        self.windows.bytes().saturating_add(window) <= self.limits.max_buffered_bytes && self.windows.begin(window)
-    }
-
-    /// Doubles a channel's window if it, and not the path or the reader, is what slows the peer down: half of it went in less
-    /// than two round trips.
-    fn grow_window(&mut self, id: ChannelId) {
-        let now = self.last_heard;
-        let Some(round_trip) = self.pace.round_trip() else { return };
-        let Some(channel) = self.channels.get_mut(&id) else { return };
-        let is_fast = now.0.saturating_sub(channel.granted_at.0) < round_trip.saturating_mul(2);
-        channel.granted_at = now;
-        let more = channel.window.min(self.limits.max_channel_window_bytes.saturating_sub(channel.window));
-        let has_room = self.windows.bytes().saturating_add(more.into()) <= self.limits.max_buffered_bytes;
-        if is_fast && has_room && self.windows.grow(more.into()) {
-            channel.window += more;
-        }
-    }
-
     fn insert(&mut self, id: ChannelId, channel: Channel) {
         self.urgent_count += u32::from(channel.urgency < Urgency::NORMAL);
         self.channels.insert(id, Box::new(channel));
@@ -667,16 +617,5 @@ impl Connection {
             false => self.remote_count = self.remote_count.saturating_sub(1),
         }
         // What stands in `control` and `data` is skipped when its turn comes; each channel stands there at most once.
-    }
-
-    /// The session's limit is what was consumed, a window of its own, and the window of every channel: however many
-    /// channels stall with full windows, the others still have the session's own window.
-    fn next_receive_limit(&self) -> u64 {
-        self.consumed + u64::from(self.config.connection_window_bytes) + self.windows.bytes()
-    }
-
-    fn connection_credit_is_due(&self) -> bool {
-        self.next_receive_limit().saturating_sub(self.receive_limit)
-            >= u64::from(self.config.connection_window_bytes / 2).max(1)
     }
 }

@@ -25,7 +25,7 @@ pub struct Limits {
     pub max_opens_per_second: u32,
     /// Frames the peer may send in a second that carry less than 64 bytes of data: each costs work, but hardly any credit.
     pub max_small_frames_per_second: u32,
-    /// Data of one channel that waits here to be sent, in bytes.
+    /// Data of one channel that waits here to be sent, in bytes. Not part of the [`MemoryBudget`].
     pub max_unsent_bytes: usize,
     /// A channel's window grows up to this, in bytes, while its data is consumed as fast as it can arrive.
     pub max_channel_window_bytes: u32,

@@ -48,6 +48,11 @@ pub(crate) enum Connect {
     /// Run ssh to the device; its exit code is passed on.
     Ssh(Ssh),
     /// Have this terminal on a Telnet target of the device.
+    ///
+    /// Telnet protects nothing between the device and its target: use SSH where you can.
+    ///
+    /// Ctrl+] and q end the connection; Ctrl+] alone shows what else there is. Standard input that is no terminal is sent as it
+    /// is, and its end is no end: the target has the last word.
     Telnet(Box<Telnet>),
 }
 

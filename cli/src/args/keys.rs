@@ -10,11 +10,13 @@ use clap::{Subcommand, ValueEnum};
 pub(crate) enum Keys {
     /// Say what a file is: container, algorithm, bits, fingerprint, comment, whether it is private and encrypted.
     ///
-    /// Of known_hosts, and of authorized_keys with more than one key, every line is listed; in JSON that is one array, whose
+    /// Of known_hosts, and of any file with several keys, one a line, every line is listed; in JSON that is one array, whose
     /// objects have `line`, and `error` where a line is not understood. The exit code is 0 if all of the file was read, and
     /// 2 if any line was not, once all are listed; then the first of them is named.
     Inspect(KeyFile),
     /// Print a key's SHA-256 fingerprint, as OpenSSH has it.
+    ///
+    /// Of a file with several keys, each has a line of its own; in JSON that is one array.
     Fingerprint(KeyFile),
     /// Write a key in another container, with another passphrase, or its public half alone.
     Convert(Convert),

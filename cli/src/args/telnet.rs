@@ -9,10 +9,6 @@ use towline_cloud_api::{TelnetBackspace, TelnetInterrupt, TelnetNewline, TelnetO
 use super::DeviceArg;
 use crate::completions;
 
-/// Telnet protects nothing between the device and its target: use SSH where you can.
-///
-/// Ctrl+] and q end the connection; Ctrl+] alone shows what else there is. Standard input that is no terminal is sent as it
-/// is, and its end is no end: the target has the last word.
 #[derive(clap::Args)]
 pub(crate) struct Telnet {
     #[command(flatten)]
@@ -47,7 +43,7 @@ pub(crate) struct TelnetModes {
     /// Offer options at once; some consoles take an offer for typed text [default: false].
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) speak_first: Option<bool>,
-    /// The target's character set, such as utf-8, iso-8859-1, shift_jis [default: utf-8].
+    /// The target's character set, such as utf-8, iso-8859-1, shift_jis, cp437 [default: utf-8].
     #[arg(long, value_name = "NAME", value_parser = charset)]
     pub(crate) charset: Option<String>,
 }
@@ -79,6 +75,6 @@ fn one_of<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 fn charset(name: &str) -> Result<String, &'static str> {
     match towline_cloud::is_charset(name) {
         true => Ok(name.to_owned()),
-        false => Err("a character set is one of the Encoding Standard"),
+        false => Err("a character set is one of the Encoding Standard, or cp437"),
     }
 }

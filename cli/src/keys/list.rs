@@ -1,4 +1,4 @@
-//! Files with many keys, one a line: known_hosts and authorized_keys.
+//! Files with many keys, one a line: known_hosts, authorized_keys, and public keys of SSH version 1.
 
 use std::path::Path;
 
@@ -45,6 +45,9 @@ enum Content {
 /// The lines of a list of keys; `None` if the file is no list, but at most one key.
 pub(super) fn entries(bytes: &[u8], limits: &Limits) -> Option<Vec<Entry>> {
     let file = KeyFile::decode(bytes, limits);
+    if file.as_ref().is_ok_and(|file| file.format() == Format::Ssh1Public) {
+        return Some(version1(bytes, limits)).filter(|entries| entries.len() > 1);
+    }
     // Before any copy is made: a private key is none to copy.
     if file.as_ref().is_ok_and(|file| !matches!(file.format(), Format::OneLine | Format::Certificate)) {
         return None;
@@ -71,6 +74,27 @@ pub(super) fn entries(bytes: &[u8], limits: &Limits) -> Option<Vec<Entry>> {
     }
 }
 
+/// The lines of a file that begins with a public key of SSH version 1.
+fn version1(bytes: &[u8], limits: &Limits) -> Vec<Entry> {
+    let lines = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
+    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
+    lines.map(|(number, line)| Entry { line: number, content: KeyFile::decode(line, limits).into() }).collect()
+}
+
+/// Prints the fingerprints.
+///
+/// # Errors
+///
+/// What is wrong with the first line that is not understood, once all are printed.
+pub(super) fn print_fingerprints(path: &Path, entries: &[Entry], output: Output) -> Result<(), Problem> {
+    let fingerprints = entries.iter().filter_map(|Entry { content, .. }| match content {
+        Content::Key { key, .. } => key.fingerprint.clone(),
+        Content::Error { .. } => None,
+    });
+    output.value(&fingerprints.collect::<Vec<_>>(), Clone::clone)?;
+    all_understood(path, entries)
+}
+
 /// Prints all lines.
 ///
 /// # Errors
@@ -95,6 +119,10 @@ pub(super) fn print(path: &Path, entries: &[Entry], output: Output) -> Result<()
             [line.to_string(), "-".into(), "not read".into(), "-".into(), "-".into(), error.clone()]
         }
     })?;
+    all_understood(path, entries)
+}
+
+fn all_understood(path: &Path, entries: &[Entry]) -> Result<(), Problem> {
     let mut faults = entries.iter().filter_map(|Entry { line, content }| match content {
         Content::Error { error } => Some((line, error)),
         Content::Key { .. } => None,
@@ -140,6 +168,21 @@ impl From<Result<AuthorizedKey, Error>> for Content {
                     certificate: entry.certificate().map(|certificate| Box::new(InspectedCertificate::of(certificate))),
                 }
             }
+            Err(error) => Self::Error { error: error.to_string() },
+        }
+    }
+}
+
+impl From<Result<KeyFile, Error>> for Content {
+    fn from(file: Result<KeyFile, Error>) -> Self {
+        match file {
+            Ok(file) => Self::Key {
+                marker: None,
+                hosts: None,
+                options: None,
+                key: towline_cloud::inspected(&file, None),
+                certificate: None,
+            },
             Err(error) => Self::Error { error: error.to_string() },
         }
     }

@@ -7,6 +7,7 @@ mod crashes;
 mod disk;
 mod drain;
 mod port;
+mod power_cut;
 mod proxy;
 mod secrets;
 mod site;

@@ -133,6 +133,72 @@ fn every_line_of_known_hosts_and_authorized_keys_is_listed_and_a_bad_one_named()
     assert_eq!(inspect("json").status.code(), Some(2));
 }
 
+/// A number's digits, from hexadecimal ones.
+fn decimal(hex: &str) -> String {
+    let mut digits = vec![0];
+    for digit in hex.trim().chars().map(|char| char.to_digit(16).unwrap()) {
+        let mut carry = digit;
+        for place in &mut digits {
+            carry += *place * 16;
+            (*place, carry) = (carry % 10, carry / 10);
+        }
+        while carry > 0 {
+            digits.push(carry % 10);
+            carry /= 10;
+        }
+    }
+    digits.iter().rev().map(u32::to_string).collect()
+}
+
+#[test]
+fn the_fingerprint_of_each_key_in_a_file_is_the_one_that_ssh_keygen_prints() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (name, kind) in [("first", "ed25519"), ("second", "ecdsa"), ("third", "rsa"), ("fourth", "rsa")] {
+        let bits = if kind == "rsa" { "1024" } else { "256" };
+        ssh_keygen(folder, &["-q", "-t", kind, "-b", bits, "-m", "PEM", "-N", "", "-C", name, "-f", name]);
+    }
+    ssh_keygen(folder, &["-q", "-s", "first", "-I", "mia's", "-n", "mia", "second.pub"]);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let (first, second, third) = (read("first.pub"), read("second.pub"), read("third.pub"));
+    let by_ssh_keygen = |name: &str| -> Vec<String> {
+        let lines = ssh_keygen(folder, &["-l", "-f", name]);
+        lines.lines().map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
+    };
+    let ours = |format: &str| towline(folder, &["--output", format, "keys", "fingerprint", "list"]);
+
+    let certificate = read("second-cert.pub");
+    let authorized_keys =
+        format!("# who may\n{first}\nrestrict,command=\"echo \\\"hi\\\"\" {second}{certificate}{third}");
+    let known_hosts = format!("pump,192.0.2.7 {second}|1|c2FsdA==|aGFzaA== {first}[valve]:2222 {third}");
+    for (list, keys) in [(&authorized_keys, 4), (&known_hosts, 3), (&format!("pump {first}"), 1)] {
+        fs::write(folder.join("list"), list).unwrap();
+        let expected = by_ssh_keygen("list");
+        assert_eq!(expected.len(), keys);
+        assert_eq!(said(&ours("table")).lines().collect::<Vec<_>>(), expected);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&said(&ours("json"))).unwrap(), expected);
+    }
+
+    // ssh-keygen does not know version 1 any more, but the same numbers as a key of version 2.
+    let version1 = ["third", "fourth"].map(|name| {
+        let asked = ["rsa", "-noout", "-modulus", "-in", name];
+        let modulus = said(&Command::new("openssl").args(asked).current_dir(folder).output().unwrap());
+        format!("1024 65537 {} {name}\n", decimal(modulus.strip_prefix("Modulus=").unwrap()))
+    });
+    fs::write(folder.join("list"), format!("# old\n{}{}", version1[0], version1[1])).unwrap();
+    let expected = [by_ssh_keygen("third.pub"), by_ssh_keygen("fourth.pub")].concat();
+    assert_eq!(said(&ours("table")).lines().collect::<Vec<_>>(), expected);
+    let inspected = said(&towline(folder, &["keys", "inspect", "list"]));
+    assert!(expected.iter().all(|fingerprint| inspected.contains(fingerprint)), "{inspected}");
+
+    // What can be read is printed, and what cannot is named.
+    fs::write(folder.join("list"), format!("{first}ssh-ed25519 nonsense\n{second}")).unwrap();
+    let output = ours("table");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("list: line 2: "));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().collect::<Vec<_>>(), by_ssh_keygen("list"));
+}
+
 #[test]
 fn keys_are_made_and_converted_and_ssh_keygen_takes_them() {
     let folder = tempfile::tempdir().unwrap();

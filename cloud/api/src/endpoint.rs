@@ -248,7 +248,7 @@ pub struct TelnetOptions {
     pub local_editing: TelnetWhen,
     /// Whether to offer options at once; some consoles take an offer for typed text.
     pub speak_first: bool,
-    /// The target's character set, by a name of the Encoding Standard, such as `utf-8` or `shift_jis`.
+    /// The target's character set, by a name of the Encoding Standard, such as `utf-8` or `shift_jis`, or `cp437`.
     pub charset: String,
 }
 

@@ -72,10 +72,19 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Where the first line begins that begins with this; blanks may be before. `text` begins in the middle of a line.
 pub(crate) fn find_line(text: &[u8], begin: &[u8]) -> Option<usize> {
-    memmem::find_iter(text, begin).find(|at| {
+    find_lines(text, begin).next()
+}
+
+fn find_lines(text: &[u8], begin: &[u8]) -> impl Iterator<Item = usize> {
+    memmem::find_iter(text, begin).filter(|at| {
         let mut before = text.iter().take(*at).rev().skip_while(|byte| matches!(byte, b' ' | b'\t'));
         matches!(before.next(), Some(b'\n' | b'\r'))
     })
+}
+
+/// Whether the next line goes on with the last one of `text`: so long headers are folded.
+fn is_continued(text: &[u8]) -> bool {
+    text.trim_ascii_end().ends_with(b"\\")
 }
 
 /// What stands between `-----BEGIN label-----` and the END that belongs to it, and what follows.
@@ -96,8 +105,10 @@ pub(crate) fn armour<'a>(text: &'a [u8], dashes: &str) -> Option<Result<Armour<'
     let Some(label_end) = find(after, dashes.trim_ascii()) else { return Some(Err(missing)) };
     let (label, after) = after.split_at_checked(label_end)?;
     let after = after.get(dashes.trim_ascii().len()..)?;
-    // In a line's middle it may be what somebody wrote into a comment, unless the lines were joined.
-    let Some(body_end) = find_line(after, &end).or_else(|| find(after, &end)) else {
+    // In a line's middle, or in one that goes on with a header, it may be what somebody wrote into a comment, unless the
+    // lines were joined.
+    let own_line = find_lines(after, &end).find(|at| !after.get(..*at).is_some_and(is_continued));
+    let Some(body_end) = own_line.or_else(|| find(after, &end)) else {
         return Some(Err(corrupt("armour", "the END line is missing: the file is cut off")));
     };
     let (body, rest) = after.split_at_checked(body_end)?;

@@ -151,6 +151,25 @@ fn a_long_comment_is_continued_on_the_next_line_and_comes_back() {
 }
 
 #[test]
+fn a_comment_that_is_folded_before_what_looks_like_the_end_does_not_end_the_key() {
+    let key = PrivateKey::generate(NewKey::Ed25519, "", &mut Counter::default()).unwrap();
+    let folded = "\\\n---- END SSH2 PUBLIC KEY ----";
+    let mut count = 0;
+    for length in 1..150 {
+        let comment = format!("{}---- END SSH2 PUBLIC KEY ----", "x".repeat(length));
+        let key = key.public_key().clone().with_comment(&comment);
+        let file = key.encode(Format::Rfc4716).unwrap();
+        count += file.matches(folded).count();
+        for file in [file.replace('\n', "\r\n"), file.replace('\n', " \n"), file] {
+            let again = PublicKey::decode(file.as_bytes(), &Limits::default());
+            let again = again.unwrap_or_else(|error| panic!("{error}: {file}"));
+            assert_eq!((again.comment(), &again), (comment.as_str(), &key), "{file}");
+        }
+    }
+    assert_eq!(count, 2, "the first line and the second are folded right there");
+}
+
+#[test]
 fn a_comment_that_looks_like_another_container_is_a_comment() {
     let mut rng = Counter::default();
     let key = PrivateKey::generate(NewKey::Ed25519, "", &mut rng).unwrap();

@@ -51,7 +51,12 @@ pub(super) struct Output {
 impl Output {
     #[inline]
     pub(super) fn negotiation(&mut self, verb: Verb, option: OptionCode) {
-        self.said(|out| out.extend_from_slice(&[IAC, verb.byte(), option.0]));
+        if self.tail_plain_bytes.is_some() {
+            self.close_tail();
+        }
+        let said = [IAC, verb.byte(), option.0];
+        self.tail.extend_from_slice(&said);
+        self.said_bytes += said.len();
     }
 
     pub(super) fn command(&mut self, command: Command) {

@@ -1,8 +1,9 @@
 //! What comes in: tokens change state, and become events.
 
 use alloc::string::String;
+use core::ops::Range;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 #[cfg(feature = "mccp")]
 use super::compression::Compression;
@@ -121,6 +122,12 @@ impl Receiver {
         self.tls_follows || self.output.said_bytes >= self.limits.max_unsent_answer_bytes
     }
 
+    /// Whether there is something for [`Receiver::next_data`].
+    #[inline]
+    pub(super) fn has_data(&self) -> bool {
+        !self.data.is_empty()
+    }
+
     /// What of the last token has not been handed out.
     #[inline]
     pub(super) fn next_data(&mut self) -> Option<Bytes> {
@@ -135,27 +142,29 @@ impl Receiver {
         }
     }
 
-    /// Takes data off the front of a chunk, and returns what of it comes out first; the rest is for [`Receiver::next_data`].
-    #[inline]
-    pub(super) fn data(&mut self, chunk: &mut Bytes, length: usize, chunk_bytes: usize) -> Option<Bytes> {
+    /// Takes data of a chunk, and returns what of it comes out first; the rest is for [`Receiver::next_data`].
+    pub(super) fn data(&mut self, chunk: &Bytes, data: Range<usize>) -> Option<Bytes> {
         self.negotiator.data_passed();
-        let length = length.min(chunk.len());
         if self.in_synch {
-            chunk.advance(length);
-            None
-        } else if chunk_bytes <= COPY_BYTES && self.passes(chunk, length) {
-            Some(chunk.split_to(length))
-        } else {
-            self.data = chunk.split_to(length);
-            self.data_chunk_bytes = chunk_bytes;
-            self.next_data()
+            return None;
         }
+        self.data = chunk.slice(data);
+        self.data_chunk_bytes = chunk.len();
+        self.next_data()
     }
 
+    /// Whether data comes out in one piece as it is; then it counts as taken.
     #[inline]
-    fn passes(&mut self, chunk: &Bytes, length: usize) -> bool {
+    pub(super) fn passes(&mut self, chunk: &[u8], data: Range<usize>) -> bool {
+        if self.in_synch {
+            return false;
+        }
         let binary = self.negotiator.is_on(Side::Remote, OptionCode::BINARY);
-        self.folder.passes(chunk.get(..length).unwrap_or_default(), binary)
+        let passes = self.folder.passes(chunk.get(data).unwrap_or_default(), binary);
+        if passes {
+            self.negotiator.data_passed();
+        }
+        passes
     }
 
     fn copy(&mut self, data: &[u8]) -> Bytes {
@@ -197,10 +206,7 @@ impl Receiver {
     /// What the peer said about any other option, and what changed by it.
     #[inline]
     pub(super) fn negotiation(&mut self, verb: Verb, option: OptionCode) -> Option<(Change, Side)> {
-        let side = match verb {
-            Verb::Will | Verb::Wont => Side::Remote,
-            Verb::Do | Verb::Dont => Side::Local,
-        };
+        let side = verb.performer();
         let outcome = self.negotiator.receive(verb, option);
         self.say(option, outcome.reply);
         let change = outcome.change?;
@@ -209,35 +215,48 @@ impl Receiver {
     }
 
     /// What else follows from a change.
+    #[inline]
     fn changed(&mut self, change: Change, side: Side, option: OptionCode) {
-        match (change, side) {
-            (Change::Enabled, Side::Local) => self.enabled_here(option),
-            (Change::Enabled, Side::Remote) => self.enabled_there(option),
-            (Change::Declined, Side::Local) if option == OptionCode::NAWS => self.window_was_asked = true,
-            (Change::Disabled, _) if option == OptionCode::LINEMODE => self.linemode = None,
-            (Change::Disabled, Side::Local) if option == OptionCode::NAWS => self.told_window = None,
+        match option {
+            OptionCode::TERMINAL_TYPE if side == Side::Local => self.cycle.restart(),
+            OptionCode::NAWS if side == Side::Local => self.window_changed(change),
+            OptionCode::LINEMODE => self.linemode_changed(change, side),
+            OptionCode::TERMINAL_TYPE
+            | OptionCode::TERMINAL_SPEED
+            | OptionCode::X_DISPLAY_LOCATION
+            | OptionCode::NEW_ENVIRON
+            | OptionCode::OLD_ENVIRON => self.details_changed(change, side, option),
+            #[cfg(feature = "mccp")]
+            OptionCode::MCCP2 | OptionCode::MCCP3 => self.compression_changed(change, side, option),
             _ => {}
         }
-        #[cfg(feature = "mccp")]
-        self.compression_changed(change, side, option);
     }
 
-    fn enabled_here(&mut self, option: OptionCode) {
-        match option {
-            OptionCode::NAWS => self.slots.window = true,
-            OptionCode::TERMINAL_TYPE => self.cycle.restart(),
-            OptionCode::LINEMODE => {
+    fn window_changed(&mut self, change: Change) {
+        match change {
+            Change::Enabled => self.slots.window = true,
+            Change::Disabled => self.told_window = None,
+            Change::Declined => self.window_was_asked = true,
+            Change::Refused => {}
+        }
+    }
+
+    fn linemode_changed(&mut self, change: Change, side: Side) {
+        match (change, side) {
+            (Change::Enabled, Side::Local) => {
                 let keys = self.keys.supported();
                 if !keys.is_empty() {
                     self.output.subnegotiation(&Subnegotiation::Linemode(Linemode::SpecialCharacters(keys)));
                 }
             }
+            (Change::Disabled, _) => self.linemode = None,
             _ => {}
         }
     }
 
-    fn enabled_there(&mut self, option: OptionCode) {
-        if !self.config.ask_details {
+    /// Asks the peer for what it can tell now.
+    fn details_changed(&mut self, change: Change, side: Side, option: OptionCode) {
+        if (change, side) != (Change::Enabled, Side::Remote) || !self.config.ask_details {
             return;
         }
         let question = match option {
@@ -254,6 +273,7 @@ impl Receiver {
         self.output.subnegotiation(&question);
     }
 
+    #[inline(always)]
     pub(super) fn subnegotiation(&mut self, option: OptionCode, payload: &[u8]) -> Event {
         let expected = |side| matches!(self.negotiator.state(side, option), QState::Yes | QState::WantYes);
         if !Side::ALL.into_iter().any(expected) && !self.may_compress(option) {

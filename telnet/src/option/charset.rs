@@ -16,7 +16,9 @@ const TTABLE_IS: u8 = 4;
 const TTABLE_REJECTED: u8 = 5;
 const TTABLE_ACK: u8 = 6;
 const TTABLE_NAK: u8 = 7;
-const TTABLE: &[u8] = b"[TTABLE]";
+const TTABLE: &[u8] = b"[TTABLE ]";
+/// As the RFC has it outside its syntax.
+const TTABLE_IN_TEXT: &[u8] = b"[TTABLE]";
 
 /// A payload of the option.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl Charset {
 }
 
 fn request(rest: &[u8], limits: &Limits) -> Result<Charset, Error> {
-    let (ttable_version, list) = match rest.strip_prefix(TTABLE) {
+    let (ttable_version, list) = match rest.strip_prefix(TTABLE).or_else(|| rest.strip_prefix(TTABLE_IN_TEXT)) {
         Some([version, list @ ..]) => (Some(*version), list),
         Some([]) => return malformed("CHARSET", "TTABLE has no version"),
         None => (None, rest),

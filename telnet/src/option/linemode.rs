@@ -253,7 +253,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// A side that supports `defaults`, and nothing else.
+    /// A side that supports `defaults`, and nothing else. Of a default [`Level::Default`] is [`Level::Value`]: with nothing behind
+    /// it to fall back to, two sides would ask one another for ever.
     pub fn new(defaults: &[SpecialCharacter]) -> Self {
         let mut table = [SpecialCharacter::new(Function::ALL, Level::NoSupport, 0); 31];
         for (number, entry) in (0u8..).zip(&mut table) {
@@ -262,6 +263,9 @@ impl Table {
         for character in defaults {
             if let Some(entry) = table.get_mut(usize::from(character.function.0)) {
                 *entry = *character;
+                if entry.level() == Level::Default {
+                    *entry = SpecialCharacter::new(character.function, Level::Value, character.key);
+                }
             }
         }
         Self { current: table, defaults: table }

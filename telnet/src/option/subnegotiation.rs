@@ -14,6 +14,8 @@ use crate::{Command, Error, IAC, Limits, escape, parser::SB};
 /// What a subnegotiation says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+// A tag of one byte would have what is beside it copied at odd addresses, which costs more than all else about an event.
+#[repr(u64)]
 pub enum Subnegotiation {
     /// STATUS.
     Status(Status),
@@ -64,6 +66,7 @@ impl Subnegotiation {
     /// # Errors
     ///
     /// Those of the option's own `decode`.
+    #[inline]
     pub fn decode(option: OptionCode, payload: &[u8], limits: &Limits) -> Result<Self, Error> {
         Ok(match option {
             OptionCode::STATUS => Self::Status(Status::decode(payload, limits)?),

@@ -26,6 +26,7 @@ impl TerminalType {
     ///
     /// [`Error::Malformed`] for another shape or a name that is not printable ASCII, [`Error::Unsupported`] for another
     /// command than IS and SEND.
+    #[inline]
     pub fn decode(payload: &[u8]) -> Result<Self, Error> {
         match payload {
             [SEND] => Ok(Self::Send),
@@ -83,8 +84,7 @@ pub struct Collector {
 impl Collector {
     /// Notes a name; whether there may be another to ask for.
     pub fn add(&mut self, name: &str, limits: &Limits) -> bool {
-        let repeats =
-            self.names.last().is_some_and(|last| last == name) || self.names.first().is_some_and(|first| first == name);
+        let repeats = self.names.iter().any(|known| known == name);
         if !repeats && self.names.len() < limits.max_terminal_types {
             self.names.push(name.into());
         }

@@ -9,7 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use towline_telnet::{Command, Config, Event, newline::Outgoing, option::naws::WindowSize};
+use towline_telnet::{
+    Command, Config, Event, OptionCode, OptionSet, Side, Subnegotiation,
+    newline::Outgoing,
+    option::{
+        linemode::{Function, Linemode, Mode},
+        naws::WindowSize,
+    },
+};
 
 use crate::{
     LOGIN, PATIENCE, Running,
@@ -118,6 +125,31 @@ fn a_session_of_debians_telnet() {
 }
 
 #[test]
+fn debians_telnet_edits_lines_and_turns_keys_into_signals_for_our_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut client = Pty::start(&format!("exec {} 127.0.0.1 {port}", found("telnet").display()), WIDE);
+    let mut config = Config::server();
+    config.offer = OptionSet::new();
+    config.ask.insert(OptionCode::LINEMODE);
+    config.policy.remote.insert(OptionCode::LINEMODE);
+    let mut end = End::new(listener.accept().unwrap().0, config, None);
+    end.until("LINEMODE", |end| end.connection.is_on(Side::Remote, OptionCode::LINEMODE));
+    let mode = Mode::EDIT.with(Mode::TRAP_SIGNALS);
+    end.connection.subnegotiate(&Subnegotiation::Linemode(Linemode::Mode(mode))).unwrap();
+    end.until("the mode", |end| end.connection.linemode() == Some(mode));
+    end.until("its keys", |end| end.connection.special_characters().key(Function::IP) == Some(0x03));
+
+    client.types(b"lx\x7Fs gone\x17-l\r");
+    end.shows("ls -l\r");
+    client.types(b"half of a line\x03");
+    end.until("an interrupt", |end| end.events.contains(&Event::Command(Command::IP)));
+    client.types(b"whole\r");
+    end.shows("whole\r");
+    assert!(!end.events.iter().any(|event| matches!(event, Event::Faulty { .. })), "{:?}", end.events);
+}
+
+#[test]
 fn a_session_of_busyboxs_telnet() {
     // It tells its size once, when it starts.
     let command = format!("exec {} telnet 127.0.0.1 PORT", found("busybox").display());
@@ -140,8 +172,6 @@ fn a_session_of_telnetlib3s_client() {
 #[cfg(feature = "mccp")]
 #[test]
 fn a_session_of_telnetlib3s_client_for_which_we_compress() {
-    use towline_telnet::{OptionCode, Side};
-
     // Not MCCP3: after the start of its stream it still sends its answers as they are.
     let mut config = on_a_terminal();
     config.policy.local.insert(OptionCode::MCCP2);

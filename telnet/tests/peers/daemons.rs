@@ -84,6 +84,31 @@ fn inetutils_telnetd_reads_our_status_and_we_read_its_own() {
 }
 
 #[test]
+fn an_interrupt_at_inetutils_telnetd_is_answered_by_a_synch_of_which_nothing_is_shown() {
+    let mut end = End::inetutils(&[], &script("login-synch", LOGIN), terminal());
+    end.shows("peer login: ");
+    end.types("ada\r");
+    end.shows("hello ada");
+    for (is_a_key, name) in [(true, "one"), (false, "two")] {
+        end.types("echo to-the-\"end\"; sleep 1000\r");
+        end.shows("to-the-end");
+        thread::sleep(Duration::from_millis(200));
+        end.events.clear();
+        if is_a_key {
+            end.types("\x03");
+        } else {
+            end.connection.interrupt();
+        }
+        end.until("a mark", |end| end.events.contains(&Event::DataMark));
+        end.types(&format!("echo \"still\"-{name}\r"));
+        end.until("a shell", |end| position(&end.screen, format!("still-{name}").as_bytes()).is_some());
+        // The mark's code, which is all that is left of it where urgent bytes are taken out of the stream.
+        assert!(!end.screen.contains(&0xF2), "{}", end.screen.escape_ascii());
+    }
+    assert!(end.synchs > 0, "no urgent data was seen");
+}
+
+#[test]
 fn linemode_with_inetutils_telnetd() {
     let mut config = terminal();
     config.policy.local.insert(OptionCode::LINEMODE);

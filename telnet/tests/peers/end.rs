@@ -1,7 +1,7 @@
 //! One end of a conversation over TCP: the machine under test, and what it hears.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, Read},
     net::{TcpListener, TcpStream},
     os::fd::OwnedFd,
     path::Path,
@@ -11,6 +11,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{SendFlags, send, sockopt::set_socket_oobinline},
+};
 use towline_telnet::{Config, Connection, Event, Limits, option::naws::WindowSize};
 
 use crate::{PATIENCE, Running, found, position};
@@ -24,6 +29,8 @@ pub(crate) struct End {
     /// Data that did not fit yet.
     pub(crate) unsent: Bytes,
     pub(crate) is_over: bool,
+    /// How often the peer's urgent data was seen.
+    pub(crate) synchs: usize,
     _peer: Option<Running>,
 }
 
@@ -31,9 +38,11 @@ impl End {
     pub(crate) fn new(stream: TcpStream, config: Config, peer: Option<Running>) -> Self {
         stream.set_nonblocking(true).unwrap();
         stream.set_nodelay(true).unwrap();
+        // Else the mark of a Synch is not in the stream.
+        set_socket_oobinline(&stream, true).unwrap();
         let connection = Connection::new(config, Limits::default());
         let (screen, events) = (Vec::new(), Vec::new());
-        Self { stream, connection, screen, events, unsent: Bytes::new(), is_over: false, _peer: peer }
+        Self { stream, connection, screen, events, unsent: Bytes::new(), is_over: false, synchs: 0, _peer: peer }
     }
 
     /// A client of a daemon that is started as inetd does: with the connection as its standard input and output.
@@ -81,14 +90,16 @@ impl End {
     pub(crate) fn turn(&mut self) {
         let mut is_idle = true;
         self.connection.send(&mut self.unsent);
-        while let Some(piece) = self.connection.poll_transmit() {
+        loop {
+            let flags = if self.connection.next_is_urgent() { SendFlags::OOB } else { SendFlags::empty() };
+            let Some(piece) = self.connection.poll_transmit() else { break };
             is_idle = false;
             let mut rest = &piece[..];
             while !rest.is_empty() {
-                match self.stream.write(rest) {
-                    Ok(written) => rest = &rest[written..],
+                match send(&self.stream, rest, flags | SendFlags::NOSIGNAL) {
+                    Ok(sent) => rest = &rest[sent..],
                     // Both ends may be full: what comes in has to be taken.
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.listen(),
+                    Err(Errno::AGAIN) => self.listen(),
                     Err(error) => panic!("the peer is gone: {error}"),
                 }
             }
@@ -101,6 +112,12 @@ impl End {
     }
 
     fn listen(&mut self) {
+        let mut ready = [PollFd::new(&self.stream, PollFlags::PRI)];
+        poll(&mut ready, Some(&Timespec::default())).unwrap();
+        if ready[0].revents().contains(PollFlags::PRI) {
+            self.connection.handle_urgent();
+            self.synchs += 1;
+        }
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => self.is_over = true,

@@ -5,6 +5,7 @@
 mod clients;
 mod daemons;
 mod end;
+mod programs;
 mod pty;
 mod screens;
 mod serial;

@@ -1,9 +1,10 @@
 //! The tokio-util codec is the parser, with frames that own their bytes.
 
 use bytes::{Bytes, BytesMut};
+use proptest::prelude::*;
 use tokio_util::codec::{Decoder, Encoder};
 use towline_telnet::{
-    Command, Limits, OptionCode, Subnegotiation, Verb,
+    Command, Limits, OptionCode, Parser, Subnegotiation, Token, Verb,
     codec::{Codec, Frame},
     option::naws::WindowSize,
 };
@@ -51,4 +52,50 @@ fn frames_survive_the_wire_in_pieces_of_any_size() {
 #[test]
 fn a_stream_that_ends_within_a_sequence_ends() {
     assert_eq!(decode(b"a\xFF\xFA\x1F\0", 2), [Frame::Data(Bytes::from_static(b"a"))]);
+}
+
+#[test]
+fn a_command_that_would_begin_something_else_is_not_sent() {
+    let (mut codec, mut wire) = (Codec::new(Limits::default()), BytesMut::new());
+    for byte in 250..=255 {
+        let error = codec.encode(Frame::Command(Command(byte)), &mut wire).unwrap_err();
+        assert_eq!(error.to_string(), "telnet: a command that does not stand alone");
+    }
+    assert!(wire.is_empty());
+}
+
+/// The frame of a token.
+fn frame(token: Token<'_>, limits: &Limits) -> Frame {
+    match token {
+        Token::Data(data) => Frame::Data(Bytes::copy_from_slice(data)),
+        Token::Command(command) => Frame::Command(command),
+        Token::Negotiation { verb, option } => Frame::Negotiation { verb, option },
+        Token::Subnegotiation { option, payload } => match Subnegotiation::decode(option, payload, limits) {
+            Ok(subnegotiation) => Frame::Subnegotiation(subnegotiation),
+            Err(error) => Frame::Faulty { option: Some(option), error },
+        },
+        Token::Spoilt { option, error } => Frame::Faulty { option, error },
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn frames_are_the_tokens_of_the_parser_whatever_comes(
+        input in proptest::collection::vec(prop_oneof![Just(255u8), 236u8..=255, any::<u8>()], 0..200),
+        step in 1usize..20,
+    ) {
+        let limits = Limits::default();
+        let (mut parser, mut rest) = (Parser::new(&limits), &input[..]);
+        let mut expected: Vec<Frame> = Vec::new();
+        while let Some(token) = parser.decode(&mut rest) {
+            match (expected.last_mut(), frame(token, &limits)) {
+                (Some(Frame::Data(data)), Frame::Data(more)) => *data = [&data[..], &more[..]].concat().into(),
+                (_, frame) => expected.push(frame),
+            }
+        }
+        prop_assert_eq!(decode(&input, step), expected);
+    }
 }

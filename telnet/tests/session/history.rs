@@ -86,10 +86,24 @@ fn a_payload_of_any_length_of_any_option_is_an_event_or_a_fault_and_the_text_aft
 
 #[test]
 fn every_two_byte_command_may_be_the_first_thing_heard() {
-    // CVE-2022-39028: IAC EC and IAC EL as the first bytes.
-    for byte in 0..=255u8 {
-        for mut connection in [client(), server()] {
-            receive(&mut connection, &[255, byte]);
+    // CVE-2022-39028: IAC EC and IAC EL as the first bytes. And after whatever else was begun.
+    for before in [
+        &b""[..],
+        b"a\r",
+        b"\xFF",
+        b"\xFF\xFB",
+        b"\xFF\xFA",
+        b"\xFF\xFA\xFF",
+        b"\xFF\xFA\x18\0a",
+        b"\xFF\xFA\x18\0a\xFF",
+    ] {
+        for byte in 0..=255u8 {
+            for mut connection in [client(), server()] {
+                receive(&mut connection, before);
+                receive(&mut connection, &[255, byte]);
+                receive(&mut connection, b"x\xFF\xF0\xFF\xF0");
+                assert_eq!(data(&receive(&mut connection, b"still here")), b"still here", "{before:?} {byte}");
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use towline_telnet::{
     Command, Connection, Keyboard, Limits, OptionCode, Side, Subnegotiation,
     keyboard::{Backspace, Interrupt, Keys, Pressed, Stroke, When},
-    option::linemode::{Linemode, Mode},
+    option::linemode::{Function, Level, Linemode, Mode, SpecialCharacter},
 };
 
 use crate::pair::{answer, client, client_config, receive, server, settle, turn_on, wire};
@@ -157,4 +157,45 @@ fn keys_are_signals_when_linemode_says_so() {
     );
     receive(&mut connection, &wire(&Subnegotiation::Linemode(Linemode::Mode(Mode(0)))));
     assert_eq!(sent(&keyboard.press(b"a\x03", &connection)), b"a\x03");
+}
+
+/// A client whose server has set these keys and lets it edit lines.
+fn in_linemode(keys: &[(Function, u8)]) -> Connection {
+    let mut config = client_config();
+    config.policy.local.insert(OptionCode::LINEMODE);
+    let mut connection = Connection::new(config, Limits::default());
+    turn_on(&mut connection, Side::Local, OptionCode::LINEMODE);
+    let keys = keys.iter().map(|(function, key)| SpecialCharacter::new(*function, Level::Value, *key)).collect();
+    receive(&mut connection, &wire(&Subnegotiation::Linemode(Linemode::SpecialCharacters(keys))));
+    receive(&mut connection, &wire(&Subnegotiation::Linemode(Linemode::Mode(Mode::EDIT.with(Mode::TRAP_SIGNALS)))));
+    connection
+}
+
+#[test]
+fn a_line_is_edited_with_the_keys_that_linemode_has_agreed_on() {
+    let (connection, mut keyboard) = (in_linemode(&[]), keyboard(|_| {}));
+    let cell = "\x08 \x08";
+    // Ctrl+W: a word, with the spaces after it.
+    let pressed = keyboard.press(b"ls two  \x17one", &connection);
+    assert_eq!(pressed, Pressed { strokes: vec![], shown: format!("ls two  {}one", cell.repeat(5)).into() });
+    // Ctrl+R shows the line anew; Ctrl+V makes Ctrl+C a character like any other, of two cells.
+    let pressed = keyboard.press(b"\x12\x16\x03\x7F\x16\x03", &connection);
+    assert_eq!(pressed.strokes, []);
+    assert_eq!(pressed.shown, format!("^R\r\nls one^C{}^C", cell.repeat(2)));
+    assert_eq!(sent(&keyboard.press(b"\r", &connection)), b"ls one\x03\r");
+    // Nothing is left of the line: nothing of what the server wrote is erased.
+    assert_eq!(keyboard.press(b"\x17\x15\x7F", &connection), Pressed::default());
+
+    // The keys of another server, of a time before Backspace.
+    let connection = in_linemode(&[(Function::EC, b'#'), (Function::EL, b'@')]);
+    assert_eq!(sent(&keyboard.press(b"gone@lp#s\r", &connection)), b"ls\r");
+    // Where there is no LINEMODE, they are characters like any other.
+    assert_eq!(sent(&keyboard.press(b"a#b@\r", &client())), b"a#b@\r");
+}
+
+#[test]
+fn a_signal_whose_key_is_no_control_character_is_shown_as_it_is() {
+    let (connection, mut keyboard) = (in_linemode(&[(Function::IP, 0xE9)]), keyboard(|_| {}));
+    let pressed = keyboard.press(b"a\xE9", &connection);
+    assert_eq!(pressed, Pressed { strokes: vec![Stroke::Interrupt], shown: (&b"a\xE9"[..]).into() });
 }

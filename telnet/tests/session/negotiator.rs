@@ -66,10 +66,14 @@ fn every_state_answers_the_peer_as_rfc_1143_says() {
             (WantYesOpposite, true, no, No, None, Some(Change::Refused)),
         ];
         for (state, allowed, said, next, reply, change) in table {
-            let mut negotiator = in_state(side, state, allowed);
-            let outcome = negotiator.receive(said, OPTION);
-            assert_eq!((outcome.reply, outcome.change), (reply, change), "{side:?} {state:?} {said}");
-            assert_eq!(negotiator.state(side, OPTION), next, "{side:?} {state:?} {said}");
+            // Policy is asked for what is off, and for a yes to that.
+            let policies = if (state, said) == (No, yes) { vec![allowed] } else { vec![false, true] };
+            for allowed in policies {
+                let mut negotiator = in_state(side, state, allowed);
+                let outcome = negotiator.receive(said, OPTION);
+                assert_eq!((outcome.reply, outcome.change), (reply, change), "{side:?} {state:?} {said} {allowed}");
+                assert_eq!(negotiator.state(side, OPTION), next, "{side:?} {state:?} {said} {allowed}");
+            }
         }
     }
 }

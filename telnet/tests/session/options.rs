@@ -19,7 +19,7 @@ use towline_telnet::{
         start_tls::StartTls,
         status::{Item, Status},
         terminal_speed::TerminalSpeed,
-        terminal_type::{Cycle, TerminalType},
+        terminal_type::{Collector, Cycle, TerminalType},
         x_display::XDisplay,
     },
 };
@@ -89,7 +89,7 @@ fn every_option_has_the_bytes_of_its_specification() {
     );
     both_ways(
         Subnegotiation::Charset(Charset::Request { ttable_version: Some(1), names: vec!["UTF-8".into()] }),
-        b"\x01[TTABLE]\x01;UTF-8",
+        b"\x01[TTABLE ]\x01;UTF-8",
     );
     both_ways(Subnegotiation::Charset(Charset::Accepted("UTF-8".into())), b"\x02UTF-8");
     both_ways(Subnegotiation::Charset(Charset::Rejected), b"\x03");
@@ -160,7 +160,7 @@ fn what_has_another_shape_is_malformed() {
         (OptionCode::AUTHENTICATION, &[b"", b"\x01\0", b"\0\0", b"\x03\xFF"]),
         (OptionCode::ENCRYPTION, &[b"", b"\x04\0"]),
         (OptionCode::NEW_ENVIRON, &[b"", b"\0\x01A", b"\0\0A\x02", b"\x01\0A\x01b"]),
-        (OptionCode::CHARSET, &[b"", b"\x03x", b"\x01[TTABLE]", b"\x01;\xFF"]),
+        (OptionCode::CHARSET, &[b"", b"\x03x", b"\x01[TTABLE]", b"\x01[TTABLE ]", b"\x01;\xFF"]),
         (OptionCode::COM_PORT, &[b"", b"\x01\0\0\0", b"\x02", b"\x08\0"]),
         (OptionCode::START_TLS, &[b"", b"\x02"]),
         (OptionCode::MSDP, &[b"x", b"\x01a", b"\x01a\x02\x03", b"\x01a\x02\x05\x01", b"\x01a\x02b\x04"]),
@@ -220,10 +220,45 @@ fn names_cycle_with_the_last_one_twice() {
 }
 
 #[test]
+fn a_name_that_comes_again_ends_the_list_wherever_it_stood() {
+    // Whoever cycles without telling the last one twice would be asked up to the limit.
+    let (mut collector, limits) = (Collector::default(), Limits::default());
+    let has_more: Vec<bool> = ["a", "b", "c", "b", "c"].iter().map(|name| collector.add(name, &limits)).collect();
+    assert_eq!(has_more, [true, true, true, false, false]);
+    assert_eq!(collector.names(), ["a", "b", "c"]);
+}
+
+#[test]
+fn two_tables_of_keys_fall_silent_whatever_they_are_made_of() {
+    let levels = [Level::NoSupport, Level::CannotChange, Level::Value, Level::Default];
+    let all = levels.iter().flat_map(|level| [1, 2, 255].map(|key| SpecialCharacter::new(Function::IP, *level, key)));
+    let pairs = all.clone().flat_map(|near| all.clone().map(move |far| (near, far)));
+    for (near, far) in pairs {
+        for wish in all.clone() {
+            let (mut here, mut there) = (Table::new(&[near]), Table::new(&[far]));
+            let (mut forth, mut back) = ([here.supported(), vec![wish]].concat(), there.supported());
+            let mut rounds = 0;
+            while !forth.is_empty() || !back.is_empty() {
+                (forth, back) = (here.receive(&back), there.receive(&forth));
+                rounds += 1;
+                assert!(rounds < 10, "{near:?} {far:?} {wish:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_translate_table_is_refused_politely() {
     assert_eq!(Charset::TtableIs(Bytes::new()).answer(&[]), Some(Charset::TtableRejected));
     let request = Charset::Request { ttable_version: Some(1), names: vec!["EBCDIC".into()] };
     assert_eq!(request.answer(&["UTF-8".into()]), Some(Charset::Rejected));
+    // RFC 2066 writes the word in two ways.
+    let request = Charset::Request { ttable_version: Some(1), names: vec!["EBCDIC".into(), "UTF-8".into()] };
+    for word in ["[TTABLE ]", "[TTABLE]"] {
+        let payload = [b"\x01", word.as_bytes(), b"\x01;EBCDIC;UTF-8"].concat();
+        assert_eq!(Charset::decode(&payload, &Limits::default()), Ok(request.clone()), "{word}");
+    }
+    assert_eq!(request.answer(&["UTF-8".into()]), Some(Charset::Accepted("UTF-8".into())));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod hostile;
 mod known_attacks;
 mod link;
 mod pair;
+mod receive_many;
 mod relay;
 mod resumption;
 mod returning;

@@ -147,6 +147,18 @@ fn windows_grow_only_as_far_as_the_budget_of_the_process_allows() {
     assert_eq!(budget.promised_bytes(), 0, "what was promised is given back");
 }
 
+#[test]
+fn what_waits_to_be_sent_is_half_of_the_budget_at_most_because_each_channel_has_its_window() {
+    let budget = MemoryBudget::new(4 << 20);
+    let mut pair = Pair::with(|_| {}, |limits| limits.budget = budget.clone());
+    let mut waiting = 0;
+    while let Ok(channel) = pair.near.open(Open::to("x")) {
+        waiting += pair.near.send(channel, &mut Bytes::from(vec![0; 1 << 20])).unwrap();
+        assert_eq!(pair.near.room(channel), 0);
+    }
+    assert_eq!((waiting, budget.promised_bytes()), (budget.max_bytes() / 2, budget.max_bytes()));
+}
+
 /// Both sides of `measured` share a budget, too.
 fn sharing(budget: &MemoryBudget) -> (Pair, ChannelId) {
     measured(|limits| limits.budget = budget.clone())

@@ -126,8 +126,10 @@ fn check_fields(endpoint: &Endpoint, faults: &mut Faults) {
     match telnet {
         Some(_) if *protocol != Protocol::Telnet => faults.add("telnet", "these are for Telnet"),
         Some(telnet) if !is_charset(&telnet.charset) => {
-            faults
-                .add("telnet", "a character set is one of the Encoding Standard, such as utf-8, iso-8859-1, shift_jis");
+            faults.add(
+                "telnet",
+                "a character set is one of the Encoding Standard, such as utf-8, iso-8859-1, shift_jis, or cp437",
+            );
         }
         _ => {}
     }

@@ -140,7 +140,7 @@ export interface TelnetOptions {
   local_echo: TelnetWhen;
   local_editing: TelnetWhen;
   speak_first: boolean;
-  /** A name of the Encoding Standard. */
+  /** A name of the Encoding Standard, or cp437. */
   charset: string;
 }
 

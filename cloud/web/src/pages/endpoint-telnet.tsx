@@ -7,7 +7,7 @@ import { presetOf, TELNET_PRESETS, type Draft, type TelnetPreset } from "./endpo
 
 const { endpointForm: words } = text;
 
-/** Of the Encoding Standard, those that old devices speak. */
+/** Of those there are, what old devices speak. */
 const CHARSETS = [
   "utf-8",
   "iso-8859-1",
@@ -19,6 +19,7 @@ const CHARSETS = [
   "windows-1252",
   "koi8-r",
   "ibm866",
+  "cp437",
   "shift_jis",
   "euc-jp",
   "gbk",

@@ -203,10 +203,12 @@ pub(crate) fn resume(returning: Returning, session: &Mux, exporter: Option<[u8; 
 }
 
 /// Holds a device's session from its proof of identity to its end.
+///
+/// What takes a moment is boxed: its room would be kept for as long as the device is online.
 pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade) {
-    let mux = match begin(&app, connection).await {
+    let mux = match Box::pin(begin(&app, connection)).await {
         Some((mux, Greeting::Hello(_))) => mux,
-        Some((_, Greeting::Returning(returning))) => return come_back(&app, &arrival, returning).await,
+        Some((_, Greeting::Returning(returning))) => return Box::pin(come_back(&app, &arrival, returning)).await,
         None => return,
     };
     if app.stop.is_cancelled() {
@@ -214,7 +216,7 @@ pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade
         return;
     }
     let (connection, replaced) = app.agents.enter(&arrival, mux.clone());
-    if let Err(error) = welcome(&app, &arrival, &mux, replaced).await {
+    if let Err(error) = Box::pin(welcome(&app, &arrival, &mux, replaced)).await {
         tracing::error!(%error, device = arrival.device_id, "a device's arrival could not be recorded");
         mux.close(Code::INTERNAL, "the cloud failed");
     }
@@ -223,7 +225,7 @@ pub(crate) async fn serve(app: Arc<App>, arrival: Arrival, connection: OnUpgrade
     if app.agents.leave(&arrival.device_id, connection) {
         let detail = format!("{} {}", ended.code, clean(&ended.reason, MAX_REASON_CHARS));
         let entry = Entry::ok(&actor(&arrival), "device.offline", object(&arrival)).detail(detail.trim());
-        if let Err(error) = seen(&app, &arrival, None, [entry]).await {
+        if let Err(error) = Box::pin(seen(&app, &arrival, None, [entry])).await {
             tracing::error!(%error, device = arrival.device_id, "a device's leaving could not be recorded");
         }
         app.device_changed(&arrival.tenant, &arrival.device_id);

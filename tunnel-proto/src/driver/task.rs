@@ -5,6 +5,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     io::IoSlice,
+    mem::MaybeUninit,
     pin::Pin,
     string::String,
     sync::{Arc, MutexGuard},
@@ -15,7 +16,7 @@ use std::{
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::{
-    io::{AsyncReadExt, AsyncWrite},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     time::{Instant, Sleep},
 };
 
@@ -26,7 +27,7 @@ use crate::{ChannelId, Code, Error, Event, HEADER_BYTES, Micros};
 const BATCH_BYTES: usize = 2 * (32 * 1024 + HEADER_BYTES);
 /// Pieces in one vectored write.
 const BATCH_PIECES: usize = 64;
-/// Read buffers grow and shrink between these, in bytes: idle sessions stay small, busy ones read much at once.
+/// Reads grow and shrink between these, in bytes: idle sessions have no buffer, busy ones read much at once.
 const READ_BYTES_MIN: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 128 * 1024;
 /// Less than this is copied, so that it does not keep a buffer.
@@ -91,21 +92,10 @@ impl Driver {
 
     /// Reads once and lets the connection digest it.
     fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
-        let Some(io) = &mut self.io else { return Poll::Pending };
-        if self.buffer.capacity() < self.read_bytes / 4 {
-            std::mem::swap(&mut self.buffer, &mut self.used_buffer);
-            if !self.buffer.try_reclaim(self.read_bytes) {
-                self.buffer = BytesMut::with_capacity(self.read_bytes);
-            }
-        }
-        let room = self.buffer.capacity();
-        // Dropping the future of `read_buf` loses nothing: it is made anew at the next poll.
-        let read = std::pin::pin!(io.read_buf(&mut self.buffer)).poll(cx);
-        match std::task::ready!(read) {
-            Ok(0) => self.carrier_lost("the connection ended without a farewell"),
+        match std::task::ready!(self.poll_read(cx)) {
+            Ok(data) if data.is_empty() => self.carrier_lost("the connection ended without a farewell"),
             Err(error) => self.carrier_lost(&std::format!("the connection broke: {error}")),
-            Ok(length) => {
-                let data = self.take_read(length, room);
+            Ok(data) => {
                 let now = self.shared.now();
                 let mut state = self.shared.lock();
                 // A carrier that has been replaced meanwhile has nothing more to say.
@@ -118,6 +108,31 @@ impl Driver {
         Poll::Ready(Progress::Some)
     }
 
+    /// What the carrier has now; nothing at its end.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Bytes>> {
+        let Some(io) = &mut self.io else { return Poll::Pending };
+        if self.read_bytes == READ_BYTES_MIN {
+            // Whoever waits for little has no buffer for it.
+            let mut room = [MaybeUninit::uninit(); READ_BYTES_MIN];
+            let mut read = ReadBuf::uninit(&mut room);
+            std::task::ready!(Pin::new(io).poll_read(cx, &mut read))?;
+            if read.remaining() == 0 {
+                self.read_bytes *= 2;
+            }
+            return Poll::Ready(Ok(Bytes::copy_from_slice(read.filled())));
+        }
+        if self.buffer.capacity() < self.read_bytes / 4 {
+            std::mem::swap(&mut self.buffer, &mut self.used_buffer);
+            if !self.buffer.try_reclaim(self.read_bytes) {
+                self.buffer = BytesMut::with_capacity(self.read_bytes);
+            }
+        }
+        let room = self.buffer.capacity();
+        // Dropping the future of `read_buf` loses nothing: it is made anew at the next poll.
+        let length = std::task::ready!(std::pin::pin!(io.read_buf(&mut self.buffer)).poll(cx))?;
+        Poll::Ready(Ok(self.take_read(length, room)))
+    }
+
     /// What was read into `room`; adapts the buffers to the traffic.
     fn take_read(&mut self, length: usize, room: usize) -> Bytes {
         if length >= COPIED_BELOW_BYTES {
@@ -127,11 +142,8 @@ impl Driver {
             return self.buffer.split().freeze();
         }
         let data = Bytes::copy_from_slice(&self.buffer);
-        self.buffer.clear();
-        if self.read_bytes > READ_BYTES_MIN {
-            self.read_bytes /= 2;
-            (self.buffer, self.used_buffer) = (BytesMut::new(), BytesMut::new());
-        }
+        self.read_bytes /= 2;
+        (self.buffer, self.used_buffer) = (BytesMut::new(), BytesMut::new());
         data
     }
 

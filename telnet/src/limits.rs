@@ -26,9 +26,9 @@ pub struct Limits {
     pub max_line_bytes: usize,
     /// How many bytes may come of one, over all compressed streams of a connection, beyond the first 64 KiB (MCCP, with feature `mccp`).
     pub max_inflation_ratio: u64,
-    /// Data that waits here to be sent, in bytes, before escaping.
+    /// Data that waits here to be sent, in bytes, before escaping. With 0 nothing is ever sent.
     pub max_unsent_bytes: usize,
-    /// Answers that wait here to be sent, in bytes. While there are more, no further input is looked at.
+    /// Answers that wait here to be sent, in bytes. While there are as many, no further input is looked at; with 0 none ever is.
     pub max_unsent_answer_bytes: usize,
     /// Input that may wait, in bytes, before [`Connection::handle_input`](crate::Connection::handle_input) is an error. A
     /// driver that reads no more while [`Connection::wants_input`](crate::Connection::wants_input) is false never meets it.

@@ -285,8 +285,8 @@ impl Receiver {
 
     #[inline(always)]
     pub(super) fn subnegotiation(&mut self, option: OptionCode, payload: &[u8]) -> Event {
-        let expected = |side| matches!(self.negotiator.state(side, option), QState::Yes | QState::WantYes);
-        if !Side::ALL.into_iter().any(expected) && !self.may_compress(option) {
+        // What was on its way when this side said no is no fault.
+        if Side::ALL.into_iter().all(|side| self.negotiator.state(side, option) == QState::No) {
             let error = Error::Malformed { what: "subnegotiation", reason: "its option is off" };
             return Event::Faulty { option: Some(option), error };
         }

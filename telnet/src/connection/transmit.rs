@@ -1,6 +1,6 @@
 //! What goes out: the queue, slots for answers, compression.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use bytes::{Bytes, BytesMut};
 
@@ -184,13 +184,14 @@ fn told(wanted: &[Wanted], configured: &[Variable]) -> Vec<Variable> {
     if wanted.is_empty() {
         return configured.to_vec();
     }
-    let asked = |kind: Kind, name: &Bytes| {
-        wanted.iter().any(|wanted| wanted.kind == kind && (wanted.name.is_empty() || wanted.name == name))
-    };
+    let asked: BTreeSet<(Kind, &[u8])> = wanted.iter().map(|wanted| (wanted.kind, &wanted.name[..])).collect();
+    let is_asked = |kind, name| asked.contains(&(kind, &[])) || asked.contains(&(kind, name));
     let mut told: Vec<Variable> =
-        configured.iter().filter(|variable| asked(variable.kind, &variable.name)).cloned().collect();
+        configured.iter().filter(|variable| is_asked(variable.kind, &variable.name)).cloned().collect();
+    let mut names: BTreeSet<(Kind, Bytes)> =
+        told.iter().map(|variable| (variable.kind, variable.name.clone())).collect();
     for wanted in wanted.iter().filter(|wanted| !wanted.name.is_empty()) {
-        if !told.iter().any(|variable| variable.kind == wanted.kind && variable.name == wanted.name) {
+        if names.insert((wanted.kind, wanted.name.clone())) {
             told.push(Variable { kind: wanted.kind, name: wanted.name.clone(), value: None });
         }
     }

@@ -31,7 +31,7 @@ pub enum Environment {
 }
 
 /// Whether RFC 1572 names the variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// One of USER, JOB, ACCT, PRINTER, SYSTEMTYPE, DISPLAY.
     WellKnown,

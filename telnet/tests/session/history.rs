@@ -171,6 +171,20 @@ fn a_client_tells_none_of_its_own_environment() {
 }
 
 #[test]
+fn of_many_names_each_is_told_once_in_the_order_in_which_it_was_asked_for() {
+    let mut config = client_config();
+    config.policy.local.insert(OptionCode::NEW_ENVIRON);
+    config.environment = vec![Variable { kind: Kind::User, name: "100".into(), value: Some("here".into()) }];
+    let mut connection = Connection::new(config, Limits::default());
+    answer(&mut connection, b"\xFF\xFD\x27");
+    let names = |range: core::ops::Range<u32>| range.rev().map(|name| format!("\x03{name}")).collect::<String>();
+    let asked = names(0..200) + &names(0..250);
+    let said = answer(&mut connection, &[b"\xFF\xFA\x27\x01", asked.as_bytes(), b"\xFF\xF0"].concat());
+    let told = "\x03100\x01here".to_owned() + &names(101..200) + &names(0..100) + &names(200..250);
+    assert_eq!(said, [b"\xFF\xFA\x27\0", told.as_bytes(), b"\xFF\xF0"].concat());
+}
+
+#[test]
 fn an_answer_to_ten_thousand_special_characters_has_thirty() {
     // CVE-2026-32746: the reply was appended to 108 bytes.
     let mut config = client_config();
@@ -235,6 +249,17 @@ fn a_subnegotiation_of_an_option_that_is_off_is_no_data_and_gets_no_answer() {
     let events = receive(&mut connection, b"\xFF\xFA\x18\x01\xFF\xF0x");
     assert!(matches!(events[..], [Event::Faulty { option: Some(OptionCode::TERMINAL_TYPE), .. }, Event::Data(_)]));
     assert_eq!(transmit(&mut connection), b"");
+}
+
+#[test]
+fn what_was_on_its_way_when_an_option_was_turned_off_is_no_fault_of_the_peer() {
+    let mut connection = server();
+    turn_on(&mut connection, Side::Remote, OptionCode::NAWS);
+    connection.disable(Side::Remote, OptionCode::NAWS);
+    let size = b"\xFF\xFA\x1F\0\x50\0\x18\xFF\xF0";
+    assert!(matches!(receive(&mut connection, size)[..], [Event::Subnegotiation(Subnegotiation::WindowSize(_))]));
+    receive(&mut connection, b"\xFF\xFC\x1F");
+    assert!(matches!(receive(&mut connection, size)[..], [Event::Faulty { option: Some(OptionCode::NAWS), .. }]));
 }
 
 #[test]

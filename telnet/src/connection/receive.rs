@@ -402,6 +402,7 @@ impl Receiver {
 
     /// Whether the option is one for which the peer may begin to compress now: also when this side's wish to end it has not
     /// reached the peer.
+    #[cfg(feature = "mccp")]
     fn may_compress(&self, option: OptionCode) -> bool {
         let side = match option {
             OptionCode::MCCP2 => Side::Remote,

@@ -113,7 +113,7 @@ fn linemode_with_inetutils_telnetd() {
     assert!(!end.connection.is_character_mode());
     end.types("ada\n");
     end.shows("hello ada");
-    end.types("echo to-the-\"end\"; sleep 1000\n");
+    end.types("sh -c 'echo to-the-\"end\"; exec sleep 1000'\n");
     end.shows("to-the-end");
     // The key does not reach the daemon in this mode: the signal does.
     end.connection.interrupt();

@@ -231,6 +231,8 @@ impl Receiver {
             OptionCode::TERMINAL_TYPE if side == Side::Local => self.cycle.restart(),
             OptionCode::NAWS if side == Side::Local => self.window_changed(change),
             OptionCode::LINEMODE => self.linemode_changed(change, side),
+            // What was asked for is not answered any more.
+            OptionCode::CHARSET if change == Change::Disabled => self.charsets_asked.clear(),
             OptionCode::TERMINAL_TYPE
             | OptionCode::TERMINAL_SPEED
             | OptionCode::X_DISPLAY_LOCATION

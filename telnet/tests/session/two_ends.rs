@@ -14,7 +14,7 @@ use towline_telnet::{
     },
 };
 
-use crate::pair::{client, client_config, data, receive, server, settle, transmit, turn_on};
+use crate::pair::{answer, client, client_config, data, receive, server, settle, transmit, turn_on, wire};
 
 #[test]
 fn a_client_and_a_server_agree_and_fall_silent() {
@@ -66,7 +66,7 @@ fn a_size_that_is_known_later_is_offered_to_a_server_that_asked() {
     let mut connection = Connection::new(Config::client("xterm"), Limits::default());
     connection.resize(WindowSize { columns: 1, rows: 2 });
     assert_eq!(transmit(&mut connection), b"");
-    let said = crate::pair::answer(&mut connection, b"\xFF\xFD\x1F");
+    let said = answer(&mut connection, b"\xFF\xFD\x1F");
     assert_eq!(said, b"\xFF\xFB\x1F\xFF\xFA\x1F\0\x01\0\x02\xFF\xF0");
 }
 
@@ -175,6 +175,18 @@ fn a_character_set_that_was_not_asked_for_is_not_agreed_on() {
     connection.subnegotiate(&request(&["UTF-8"])).unwrap();
     receive(&mut connection, b"\xFF\xFA\x2A\x02utf-8\xFF\xF0");
     assert_eq!(connection.charset(), Some("utf-8"));
+}
+
+#[test]
+fn a_request_for_a_character_set_ends_with_its_option() {
+    let mut connection = with_charsets(client_config(), &["UTF-8"]);
+    turn_on(&mut connection, Side::Local, OptionCode::CHARSET);
+    connection.subnegotiate(&request(&["UTF-8"])).unwrap();
+    transmit(&mut connection);
+    // It is turned off before it is answered, and on again.
+    receive(&mut connection, b"\xFF\xFE\x2A\xFF\xFD\x2A");
+    transmit(&mut connection);
+    assert_eq!(answer(&mut connection, &wire(&request(&["UTF-8"]))), b"\xFF\xFA\x2A\x02UTF-8\xFF\xF0");
 }
 
 #[test]
